@@ -1,0 +1,44 @@
+/** One request to the server; `path` is joined below the tracking URI, whose own path is kept. */
+export interface ServerRequest {
+  method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  path: string;
+  query?: Record<string, string | number | boolean | undefined>;
+  headers?: Record<string, string>;
+  /** An object is sent as JSON. */
+  body?: Uint8Array | string | object;
+  /** Milliseconds for this one request. */
+  timeoutMs?: number;
+  signal?: AbortSignal;
+}
+
+/** Any answer of the server, whatever its status. Header names are lower case. */
+export interface ServerResponse {
+  status: number;
+  headers: Record<string, string>;
+  /** Body as text, capped. */
+  text: string;
+}
+
+/**
+ * A connection to one MLflow server: address, authentication, TLS, proxy, keep-alive. It never
+ * retries on status (delivery does) but repeats at once a request whose reused socket the server
+ * had already closed. Rejects with {@link ConnectionError} when no answer came.
+ */
+export interface Connection {
+  /** Tracking URI without user info, for messages. */
+  readonly address: string;
+  send(request: ServerRequest): Promise<ServerResponse>;
+  close(): Promise<void>;
+}
+
+/** No answer from the server: refused, reset, timed out, unresolvable, TLS. `code` is Node's error code where there is one. */
+export class ConnectionError extends Error {
+  override readonly name = 'ConnectionError';
+  constructor(
+    message: string,
+    readonly code: string | undefined,
+    options?: { cause?: unknown },
+  ) {
+    super(message, options);
+  }
+}
