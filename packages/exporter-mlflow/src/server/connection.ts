@@ -2,7 +2,7 @@
 export interface ServerRequest {
   method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   path: string;
-  query?: Record<string, string | number | boolean | undefined>;
+  query?: Record<string, string | number | boolean | readonly string[] | undefined>;
   headers?: Record<string, string>;
   /** An object is sent as JSON. */
   body?: Uint8Array | string | object;
@@ -17,6 +17,8 @@ export interface ServerResponse {
   headers: Record<string, string>;
   /** Body as text, capped. */
   text: string;
+  /** The body was longer than the cap. */
+  truncated?: true;
 }
 
 /**

@@ -1,0 +1,234 @@
+import { context, createContextKey } from '@opentelemetry/api';
+import { type Dispatcher, EnvHttpProxyAgent, request as undiciRequest } from 'undici';
+import {
+  createAuthenticator,
+  readCredentialsFile,
+  resolveCredentials,
+  TokenError,
+} from './auth.js';
+import {
+  type Connection,
+  ConnectionError,
+  type ServerRequest,
+  type ServerResponse,
+} from './connection.js';
+import { connectionFailure } from './failure.js';
+import type { ConnectionSettings } from './settings.js';
+
+/** A bigger answer is cut; only reading a huge trace comes near. */
+const MAX_ANSWER_BYTES = 128 * 1024 * 1024;
+/** An error page is for a message, not for keeping. */
+const MAX_ERROR_BYTES = 64 * 1024;
+/** MLflow's server closes an idle socket after 5 s; giving it up earlier avoids most races. */
+const KEEP_ALIVE_MS = 4_000;
+const CONNECT_TIMEOUT_MS = 10_000;
+const RESET_CODES = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
+
+// The SDK's `suppressTracing`: context keys are global symbols by their description, so the key is
+// reached without a dependency on `@opentelemetry/core`.
+const SUPPRESS_TRACING = createContextKey('OpenTelemetry SDK Context Key SUPPRESS_TRACING');
+
+/** Opens no socket until the first request. Proxies come from `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`. */
+export function createConnection(settings: ConnectionSettings): Connection {
+  return new HttpConnection(settings);
+}
+
+class HttpConnection implements Connection {
+  readonly address: string;
+  readonly #settings: ConnectionSettings;
+  readonly #auth;
+  /** Made at the first request, so that a proxy or certificate it refuses is that request's error. */
+  #agent: Dispatcher | undefined;
+  #answered = false;
+  #closed = false;
+
+  constructor(settings: ConnectionSettings) {
+    this.address = settings.baseUrl;
+    this.#settings = settings;
+    this.#auth = createAuthenticator(settings.credentials, () =>
+      resolveCredentials(settings.credentialOptions, process.env, readCredentialsFile()),
+    );
+  }
+
+  send(request: ServerRequest): Promise<ServerResponse> {
+    // Our own requests must not become spans of HTTP instrumentations: each would be exported in turn.
+    const quiet = context.active().setValue(SUPPRESS_TRACING, true);
+    return context.with(quiet, () => this.#send(request));
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    const agent = this.#agent;
+    this.#agent = undefined;
+    await agent?.close();
+  }
+
+  async #send(request: ServerRequest): Promise<ServerResponse> {
+    if (this.#closed) throw new ConnectionError('the connection is closed', 'ERR_CLOSED');
+    const timeout = AbortSignal.timeout(request.timeoutMs ?? this.#settings.requestTimeoutMs);
+    const signal = request.signal ? AbortSignal.any([timeout, request.signal]) : timeout;
+    try {
+      const authorization = await this.#auth.authorization();
+      const response = await this.#attempt(request, authorization, signal);
+      if (response.status !== 401) return response;
+      const renewed = await this.#auth.renewed(authorization);
+      return renewed === undefined ? response : await this.#attempt(request, renewed, signal);
+    } catch (error) {
+      throw this.#explain(error, request, timeout);
+    }
+  }
+
+  /** Once more at once where a kept socket had been closed by the server before it saw the request. */
+  async #attempt(
+    request: ServerRequest,
+    authorization: string | undefined,
+    signal: AbortSignal,
+  ): Promise<ServerResponse> {
+    const keepAlive = this.#keepsAlive(request);
+    const mayBeReused = keepAlive && this.#answered;
+    try {
+      return await this.#exchange(request, authorization, signal, keepAlive);
+    } catch (error) {
+      if (!mayBeReused || signal.aborted || !isReset(error)) throw error;
+      return await this.#exchange(request, authorization, signal, false);
+    }
+  }
+
+  async #exchange(
+    request: ServerRequest,
+    authorization: string | undefined,
+    signal: AbortSignal,
+    keepAlive: boolean,
+  ): Promise<ServerResponse> {
+    const { body, contentType } = encodeBody(request.body);
+    const headers: Record<string, string> = { ...this.#settings.headers };
+    if (contentType) headers['content-type'] = contentType;
+    if (authorization) headers.authorization = authorization;
+    if (this.#settings.workspace) headers['x-mlflow-workspace'] = this.#settings.workspace;
+    for (const [name, value] of Object.entries(request.headers ?? {})) {
+      headers[name.toLowerCase()] = value;
+    }
+    this.#agent ??= createAgent(this.#settings);
+    const answer = await undiciRequest(joinUrl(this.address, request), {
+      dispatcher: this.#agent,
+      method: request.method,
+      headers,
+      body: body ?? null,
+      reset: !keepAlive,
+      signal,
+      // The signal is the one limit; undici's own would cut a long request short.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
+    const limit = answer.statusCode < 400 ? MAX_ANSWER_BYTES : MAX_ERROR_BYTES;
+    const { text, truncated } = await readText(answer.body, limit);
+    this.#answered = true;
+    const response: ServerResponse = {
+      status: answer.statusCode,
+      headers: flatten(answer.headers),
+      text,
+    };
+    if (truncated) response.truncated = true;
+    return response;
+  }
+
+  /**
+   * On plain http MLflow's JSON answers come 40 ms later over a kept socket (two small writes and the
+   * delayed acknowledgment between them); spans are answered without a body and are not affected.
+   */
+  #keepsAlive(request: ServerRequest): boolean {
+    return this.address.startsWith('https:') || request.path === '/v1/traces';
+  }
+
+  #explain(error: unknown, request: ServerRequest, timeout: AbortSignal): ConnectionError {
+    if (error instanceof ConnectionError) return error;
+    if (error instanceof TokenError) {
+      return new ConnectionError(error.message, 'ERR_TOKEN', { cause: error });
+    }
+    if (timeout.aborted) {
+      const ms = request.timeoutMs ?? this.#settings.requestTimeoutMs;
+      return new ConnectionError(
+        `no answer from MLflow at ${this.address} within ${ms} ms (requestTimeoutMs)`,
+        'ETIMEDOUT',
+        { cause: error },
+      );
+    }
+    if (request.signal?.aborted) {
+      return new ConnectionError('the request was aborted by the caller', 'ABORT_ERR', {
+        cause: error,
+      });
+    }
+    return connectionFailure(this.address, error);
+  }
+}
+
+function createAgent({ tls }: ConnectionSettings): Dispatcher {
+  const secure = {
+    rejectUnauthorized: tls.rejectUnauthorized,
+    ...(tls.ca === undefined ? {} : { ca: tls.ca }),
+    ...(tls.cert === undefined ? {} : { cert: tls.cert }),
+    ...(tls.key === undefined ? {} : { key: tls.key }),
+  };
+  return new EnvHttpProxyAgent({
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    keepAliveMaxTimeout: KEEP_ALIVE_MS,
+    connect: { ...secure, timeout: CONNECT_TIMEOUT_MS },
+    requestTls: secure,
+    // Plain http goes through a proxy as an absolute URI, as everywhere else; CONNECT to a port other
+    // than 443 is what proxies refuse.
+    proxyTunnel: false,
+  });
+}
+
+/** By string: `new URL(path, base)` would lose the path of a server below `/mlflow`. */
+function joinUrl(base: string, { path, query }: ServerRequest): string {
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query ?? {})) {
+    for (const one of Array.isArray(value) ? value : [value]) {
+      if (one !== undefined) parameters.append(name, String(one));
+    }
+  }
+  const search = parameters.toString();
+  return `${base}${path}${search && `?${search}`}`;
+}
+
+function encodeBody(body: ServerRequest['body']): {
+  body?: Uint8Array | string;
+  contentType?: string;
+} {
+  if (body === undefined) return {};
+  if (typeof body === 'string' || body instanceof Uint8Array) return { body };
+  return { body: JSON.stringify(body), contentType: 'application/json' };
+}
+
+async function readText(
+  body: AsyncIterable<Uint8Array>,
+  limit: number,
+): Promise<{ text: string; truncated: boolean }> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  let truncated = false;
+  for await (const chunk of body) {
+    const room = limit - size;
+    if (chunk.byteLength > room) {
+      chunks.push(chunk.subarray(0, room));
+      truncated = true;
+      break;
+    }
+    chunks.push(chunk);
+    size += chunk.byteLength;
+  }
+  return { text: Buffer.concat(chunks).toString('utf8'), truncated };
+}
+
+function flatten(headers: Record<string, string | string[] | undefined>): Record<string, string> {
+  const flat: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (value !== undefined) flat[name] = Array.isArray(value) ? value.join(', ') : value;
+  }
+  return flat;
+}
+
+function isReset(error: unknown): boolean {
+  return error instanceof Error && RESET_CODES.has((error as NodeJS.ErrnoException).code ?? '');
+}

@@ -1,0 +1,93 @@
+import type { Connection, ServerRequest, ServerResponse } from './connection.js';
+import { MlflowApiError } from './errors.js';
+
+const MAX_REASON = 500;
+
+/** Sends a request and reads its JSON answer. Rejects with {@link MlflowApiError} for any status but 2xx. */
+export async function call<T>(connection: Connection, request: ServerRequest): Promise<T> {
+  const response = await connection.send(request);
+  if (response.status < 200 || response.status > 299) throw apiError(request, response);
+  if (response.truncated) {
+    throw new MlflowApiError(
+      response.status,
+      endpointOf(request),
+      'ANSWER_TOO_LARGE',
+      'the answer is larger than this client reads',
+    );
+  }
+  if (response.text === '') return {} as T;
+  try {
+    return JSON.parse(response.text) as T;
+  } catch {
+    throw new MlflowApiError(
+      response.status,
+      endpointOf(request),
+      'ANSWER_NOT_JSON',
+      `the answer is not JSON; is this an MLflow server? It begins ${JSON.stringify(response.text.slice(0, 80))}`,
+    );
+  }
+}
+
+/** The error that an answer other than 2xx stands for. */
+export function apiError(request: ServerRequest, response: ServerResponse): MlflowApiError {
+  const { errorCode, reason } = describeAnswer(response);
+  return new MlflowApiError(
+    response.status,
+    endpointOf(request),
+    errorCode,
+    reason,
+    response.headers['retry-after'],
+  );
+}
+
+/** Method and path, without query. */
+export function endpointOf({ method, path }: ServerRequest): string {
+  return `${method} ${path}`;
+}
+
+/** MLflow's error code and text from an answer: its JSON, FastAPI's `detail`, or the start of a page's text. */
+export function describeAnswer({ status, headers, text }: ServerResponse): {
+  errorCode?: string;
+  reason: string;
+} {
+  if (status >= 300 && status < 400) {
+    const target = headers.location ? ` to ${withoutSecrets(headers.location)}` : '';
+    return { reason: `redirects${target}; set the tracking URI to the address it redirects to` };
+  }
+  const json = parseObject(text);
+  if (json) {
+    const errorCode = typeof json.error_code === 'string' ? json.error_code : undefined;
+    const message = json.message ?? json.detail ?? json.error;
+    const reason = clip(typeof message === 'string' ? message : JSON.stringify(message ?? json));
+    return errorCode ? { errorCode, reason } : { reason };
+  }
+  const title = /<title[^>]*>([^<]*)<\/title>/i.exec(text)?.[1];
+  const plain =
+    title ?? text.replace(/<(script|style)[\s\S]*?<\/\1>/gi, ' ').replace(/<[^>]*>/g, ' ');
+  return { reason: clip(plain) || hintFor(status) };
+}
+
+function hintFor(status: number): string {
+  return status === 401 ? 'unauthorized' : 'no reason given';
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function clip(text: string): string {
+  const line = text.replace(/\s+/g, ' ').trim();
+  return line.length > MAX_REASON ? `${line.slice(0, MAX_REASON)}…` : line;
+}
+
+/** An address without user info and query: sign-in redirects carry tokens there. */
+function withoutSecrets(address: string): string {
+  return clip(address.replace(/\/\/[^/?#]*@/, '//').replace(/[?#].*$/, ''));
+}

@@ -1,0 +1,366 @@
+import { readFileSync } from 'node:fs';
+import type { ExperimentRef } from '../internal-types.js';
+import {
+  type Credentials,
+  type Environment,
+  readCredentialsFile,
+  resolveCredentials,
+  type TokenSource,
+} from './auth.js';
+import { readBoolean } from './boolean.js';
+import { proxyProblem } from './proxy.js';
+import { parseTrackingUri, type TrackingLocation } from './tracking-uri.js';
+
+/**
+ * Where MLflow is and how to get in. An option wins over its environment variable, which wins over
+ * the default. An empty string counts as not set, except for `trackingUri`, where it is an error.
+ */
+export interface ServerOptions {
+  /**
+   * `http(s)://host[:port][/path]`, or `file:<folder>` for the local store (`file:./traces` is
+   * relative to the working directory). `MLFLOW_TRACKING_URI`; default `file:./traces`.
+   */
+  trackingUri?: string | undefined;
+  /** HTTP basic authentication. `MLFLOW_TRACKING_USERNAME`, then `~/.mlflow/credentials`. */
+  username?: string | undefined;
+  /** HTTP basic authentication. `MLFLOW_TRACKING_PASSWORD`, then `~/.mlflow/credentials`. */
+  password?: string | undefined;
+  /**
+   * Bearer token, or a function that gives the current one, called for every request.
+   * `MLFLOW_TRACKING_TOKEN`.
+   */
+  token?: TokenSource | undefined;
+  /** PEM file of the authority behind the server's certificate. `MLFLOW_TRACKING_SERVER_CERT_PATH`. */
+  serverCertPath?: string | undefined;
+  /** PEM file with the client's certificate, and its key unless `clientKeyPath` names it. `MLFLOW_TRACKING_CLIENT_CERT_PATH`. */
+  clientCertPath?: string | undefined;
+  /** PEM file with the client's key. */
+  clientKeyPath?: string | undefined;
+  /** Accept any certificate. `MLFLOW_TRACKING_INSECURE_TLS`; default false. */
+  insecureTls?: boolean | undefined;
+  /** Workspace, sent as `X-MLFLOW-WORKSPACE`. `MLFLOW_WORKSPACE`. */
+  workspace?: string | undefined;
+  /** Milliseconds for one request, its answer included. `MLFLOW_HTTP_REQUEST_TIMEOUT` (seconds); default 30 000. */
+  requestTimeoutMs?: number | undefined;
+  /** Headers for every request, for a gateway in front of the server. */
+  headers?: Record<string, string> | undefined;
+  /** Experiment id. `MLFLOW_EXPERIMENT_ID`. Wins over a name from the same source. */
+  experimentId?: string | undefined;
+  /** Experiment name; created when absent. `MLFLOW_EXPERIMENT_NAME`. */
+  experimentName?: string | undefined;
+  /** Run that traces belong to unless a span names another. `MLFLOW_RUN_ID`. */
+  runId?: string | undefined;
+}
+
+/** What a connection to a server needs; everything checked. */
+export interface ConnectionSettings {
+  /** Origin and path, no user info, query or slash at the end. */
+  baseUrl: string;
+  credentials: Credentials;
+  /** Options that `credentials` came from, to look them up again after a 401. */
+  credentialOptions: { username?: string; password?: string; token?: TokenSource };
+  tls: { ca?: string; cert?: string; key?: string; rejectUnauthorized: boolean };
+  headers: Record<string, string>;
+  workspace?: string;
+  requestTimeoutMs: number;
+}
+
+export type Destination =
+  | { kind: 'server'; connection: ConnectionSettings }
+  | { kind: 'local'; directory: string };
+
+export interface ResolvedSettings {
+  destination: Destination;
+  /** Where the tracking URI came from. */
+  source: 'option' | 'environment' | 'default';
+  /** Empty when neither option nor environment names one. */
+  experiment: ExperimentRef;
+  runId?: string;
+}
+
+/** A setting that cannot be used; the message names the value and what to do. */
+export interface SettingProblem {
+  setting: string;
+  message: string;
+}
+
+export type SettingsResult =
+  | { ok: true; settings: ResolvedSettings; warnings: string[] }
+  | { ok: false; problems: SettingProblem[] };
+
+export const DEFAULT_TRACKING_URI = 'file:./traces';
+export const DEFAULT_REQUEST_TIMEOUT_MS = 30_000;
+const LONGEST_TIMEOUT_MS = 24 * 60 * 60 * 1000;
+
+/** Reads all settings of {@link ServerOptions}. Never throws; reports every problem at once. */
+export function resolveSettings(
+  options: ServerOptions = {},
+  env: Environment = process.env,
+): SettingsResult {
+  const reader = new SettingReader(env);
+  const chosen = reader.text('trackingUri', options.trackingUri, 'MLFLOW_TRACKING_URI', true);
+  const location = reader.check(
+    chosen?.setting ?? 'trackingUri',
+    parseTrackingUri(chosen?.value ?? DEFAULT_TRACKING_URI),
+  );
+  const settings: Partial<ResolvedSettings> = {
+    source: chosen?.source ?? 'default',
+    experiment: readExperiment(reader, options),
+  };
+  const runId = readRunId(reader, options);
+  if (runId) settings.runId = runId;
+  if (location?.kind === 'local') {
+    settings.destination = { kind: 'local', directory: location.directory };
+  } else if (location) {
+    reader.warnings.push(...location.warnings);
+    settings.destination = {
+      kind: 'server',
+      connection: readConnection(reader, options, location),
+    };
+  }
+  if (reader.problems.length > 0) return { ok: false, problems: reader.problems };
+  return { ok: true, settings: settings as ResolvedSettings, warnings: reader.warnings };
+}
+
+/** One readable line for a list of problems. */
+export function describeProblems(problems: readonly SettingProblem[]): string {
+  return problems.map(({ setting, message }) => `${setting}: ${message}`).join('; ');
+}
+
+function readConnection(
+  reader: SettingReader,
+  options: ServerOptions,
+  location: Extract<TrackingLocation, { kind: 'server' }>,
+): ConnectionSettings {
+  const credentialOptions: ConnectionSettings['credentialOptions'] = {};
+  const username = reader.own('username', options.username) ?? location.username;
+  const password = reader.own('password', options.password) ?? location.password;
+  if (username) credentialOptions.username = username;
+  if (password) credentialOptions.password = password;
+  if (typeof options.token === 'function') credentialOptions.token = options.token;
+  else {
+    const token = reader.own('token', options.token);
+    if (token) credentialOptions.token = token;
+  }
+  const credentials = resolveCredentials(credentialOptions, reader.env, readCredentialsFile());
+  if (!('kind' in credentials)) reader.problems.push(credentials);
+  for (const name of ['MLFLOW_TRACKING_AWS_SIGV4', 'MLFLOW_TRACKING_AUTH']) {
+    const value = reader.env[name];
+    if (value && readBoolean(value) !== false) {
+      reader.warnings.push(
+        `${name} is not supported and has no effect; use \`token\` or \`headers\``,
+      );
+    }
+  }
+  const proxy = proxyProblem(new URL(location.baseUrl), reader.env);
+  if (proxy) reader.problems.push(proxy);
+
+  const connection: ConnectionSettings = {
+    baseUrl: location.baseUrl,
+    credentials: 'kind' in credentials ? credentials : { kind: 'none' },
+    credentialOptions,
+    tls: readTls(reader, options),
+    headers: readHeaders(reader, options.headers),
+    requestTimeoutMs: readTimeout(reader, options),
+  };
+  const workspace = reader.text('workspace', options.workspace, 'MLFLOW_WORKSPACE');
+  if (workspace) {
+    if (isHeaderValue(workspace.value)) connection.workspace = workspace.value;
+    else reader.problem(workspace.setting, 'must be plain ASCII text without line breaks');
+  }
+  return connection;
+}
+
+function readTls(reader: SettingReader, options: ServerOptions): ConnectionSettings['tls'] {
+  const insecure = reader.boolean(
+    'insecureTls',
+    options.insecureTls,
+    'MLFLOW_TRACKING_INSECURE_TLS',
+  );
+  const server = reader.text(
+    'serverCertPath',
+    options.serverCertPath,
+    'MLFLOW_TRACKING_SERVER_CERT_PATH',
+  );
+  const client = reader.text(
+    'clientCertPath',
+    options.clientCertPath,
+    'MLFLOW_TRACKING_CLIENT_CERT_PATH',
+  );
+  const key = reader.own('clientKeyPath', options.clientKeyPath);
+  if (insecure && server) {
+    reader.problem(
+      server.setting,
+      'is set together with insecureTls; the certificate would not be checked, so set one of the two',
+    );
+  }
+  if (key && !client) reader.problem('clientKeyPath', 'needs clientCertPath as well');
+  const tls: ConnectionSettings['tls'] = { rejectUnauthorized: !insecure };
+  if (server) {
+    const ca = reader.pem(server.setting, server.value, 'CERTIFICATE');
+    if (ca) tls.ca = ca;
+  }
+  if (client) {
+    const cert = reader.pem(client.setting, client.value, 'CERTIFICATE');
+    const pem = key
+      ? reader.pem('clientKeyPath', key, 'PRIVATE KEY')
+      : cert && reader.pem(client.setting, client.value, 'PRIVATE KEY');
+    if (cert) tls.cert = cert;
+    if (pem) tls.key = pem;
+  }
+  return tls;
+}
+
+function readHeaders(
+  reader: SettingReader,
+  headers: Record<string, string> | undefined,
+): Record<string, string> {
+  const result: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers ?? {})) {
+    // RFC 9110 §5.6.2 for the name. The value may be a secret and is not shown.
+    if (!/^[!#$%&'*+.^_`|~\w-]+$/.test(name)) {
+      reader.problem('headers', `${JSON.stringify(name)} is not a header name`);
+    } else if (typeof value !== 'string' || !isHeaderValue(value)) {
+      reader.problem('headers', `the value of ${name} must be ASCII text without line breaks`);
+    } else result[name.toLowerCase()] = value;
+  }
+  return result;
+}
+
+function readTimeout(reader: SettingReader, options: ServerOptions): number {
+  const option = options.requestTimeoutMs;
+  if (option !== undefined) {
+    if (isTimeout(option)) return option;
+    reader.problem(
+      'requestTimeoutMs',
+      `${show(option)} is not a number of milliseconds above 0 and at most ${LONGEST_TIMEOUT_MS}`,
+    );
+    return DEFAULT_REQUEST_TIMEOUT_MS;
+  }
+  const seconds = reader.env.MLFLOW_HTTP_REQUEST_TIMEOUT?.trim();
+  if (!seconds) return DEFAULT_REQUEST_TIMEOUT_MS;
+  const ms = Number(seconds) * 1000;
+  if (isTimeout(ms)) return ms;
+  reader.problem(
+    'MLFLOW_HTTP_REQUEST_TIMEOUT',
+    `${show(seconds)} is not a number of seconds above 0 and at most ${LONGEST_TIMEOUT_MS / 1000}`,
+  );
+  return DEFAULT_REQUEST_TIMEOUT_MS;
+}
+
+const isTimeout = (ms: unknown): ms is number =>
+  typeof ms === 'number' && ms > 0 && ms <= LONGEST_TIMEOUT_MS;
+
+function readExperiment(reader: SettingReader, options: ServerOptions): ExperimentRef {
+  const pairs = [
+    {
+      id: reader.own('experimentId', options.experimentId),
+      name: reader.own('experimentName', options.experimentName),
+      settings: ['experimentId', 'experimentName'] as const,
+    },
+    {
+      id: reader.env.MLFLOW_EXPERIMENT_ID?.trim(),
+      name: reader.env.MLFLOW_EXPERIMENT_NAME?.trim(),
+      settings: ['MLFLOW_EXPERIMENT_ID', 'MLFLOW_EXPERIMENT_NAME'] as const,
+    },
+  ];
+  for (const { id, name, settings } of pairs) {
+    if (id) {
+      if (!/^\d+$/.test(id)) {
+        reader.problem(
+          settings[0],
+          `${show(id)} is not an experiment id (digits); for a name set ${settings[1]}`,
+        );
+      }
+      if (name) reader.warnings.push(`${settings[0]} wins over ${settings[1]}; both are set`);
+      return { id };
+    }
+    if (name) return { name };
+  }
+  return {};
+}
+
+function readRunId(reader: SettingReader, options: ServerOptions): string | undefined {
+  const run = reader.text('runId', options.runId, 'MLFLOW_RUN_ID');
+  // MLflow's own rule for ids it has not made itself (mlflow/utils/validation.py).
+  if (run && !/^[a-zA-Z0-9][\w-]{0,255}$/.test(run.value)) {
+    reader.problem(run.setting, `${show(run.value)} is not a run id`);
+    return undefined;
+  }
+  return run?.value;
+}
+
+const isHeaderValue = (value: string): boolean => /^[\x20-\x7e\t]*$/.test(value);
+
+function show(value: unknown): string {
+  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  return text.length > 100 ? `${text.slice(0, 100)}…` : text;
+}
+
+interface Chosen {
+  value: string;
+  setting: string;
+  source: 'option' | 'environment';
+}
+
+/** Looks settings up by name and collects what is wrong with them. */
+class SettingReader {
+  readonly problems: SettingProblem[] = [];
+  readonly warnings: string[] = [];
+
+  constructor(readonly env: Environment) {}
+
+  problem(setting: string, message: string): void {
+    this.problems.push({ setting, message });
+  }
+
+  check<T extends object>(setting: string, result: T | { error: string }): T | undefined {
+    if (!('error' in result)) return result;
+    this.problem(setting, result.error);
+    return undefined;
+  }
+
+  /** A text option without an environment variable. */
+  own(setting: string, value: unknown): string | undefined {
+    if (value === undefined || value === '') return undefined;
+    if (typeof value === 'string') return value;
+    this.problem(setting, `must be text, not ${value === null ? 'null' : typeof value}`);
+    return undefined;
+  }
+
+  text(setting: string, option: unknown, variable: string, emptyIsSet = false): Chosen | undefined {
+    if (emptyIsSet && option === '') return { value: '', setting, source: 'option' };
+    const own = this.own(setting, option);
+    if (own !== undefined) return { value: own, setting, source: 'option' };
+    const value = this.env[variable]?.trim();
+    return value ? { value, setting: variable, source: 'environment' } : undefined;
+  }
+
+  boolean(setting: string, option: unknown, variable: string): boolean {
+    if (option !== undefined) {
+      if (typeof option === 'boolean') return option;
+      this.problem(setting, `${show(option)} is not true or false`);
+      return false;
+    }
+    const word = this.env[variable];
+    if (word === undefined || word.trim() === '') return false;
+    const value = readBoolean(word);
+    if (value === undefined) this.problem(variable, `${show(word)} is not true or false`);
+    return value ?? false;
+  }
+
+  /** Text of a PEM file that holds at least one block of the kind. */
+  pem(setting: string, path: string, kind: 'CERTIFICATE' | 'PRIVATE KEY'): string | undefined {
+    let text: string;
+    try {
+      text = readFileSync(path, 'utf8');
+    } catch (error) {
+      const code = (error as NodeJS.ErrnoException).code ?? 'error';
+      this.problem(setting, `cannot read ${show(path)} (${code}); give the path of a PEM file`);
+      return undefined;
+    }
+    if (new RegExp(`-----BEGIN [A-Z ]*${kind}-----`).test(text)) return text;
+    this.problem(setting, `${show(path)} holds no PEM block "${kind}"`);
+    return undefined;
+  }
+}
