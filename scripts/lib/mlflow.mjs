@@ -88,7 +88,7 @@ export async function ensureMlflow({ version = MLFLOW_VERSION, extra, progress =
  * @property {string} url tracking URI, without a slash at its end
  * @property {string} logFile stdout and stderr of the server
  * @property {string} bin folder of its environment's executables
- * @property {() => Promise<void>} stop
+ * @property {import('./processes.mjs').Group} group
  */
 
 /**
@@ -100,12 +100,11 @@ export async function ensureMlflow({ version = MLFLOW_VERSION, extra, progress =
  * @param {string} [options.backendStoreUri] default SQLite in `folder`
  * @param {string} [options.appName] such as `basic-auth`
  * @param {NodeJS.ProcessEnv} [options.env] on top of this process's
- * @param {boolean} [options.outlive] leave it running when this process ends
  * @param {(message: string) => void} [options.progress]
  * @returns {Promise<MlflowServer>}
  */
 export async function startMlflow(options) {
-  const { folder, appName, env, outlive, version = MLFLOW_VERSION, progress = () => {} } = options;
+  const { folder, appName, env, version = MLFLOW_VERSION, progress = () => {} } = options;
   mkdirSync(folder, { recursive: true });
   const bin = await ensureMlflow({
     version,
@@ -133,7 +132,6 @@ export async function startMlflow(options) {
     cwd: folder,
     env: { ...serverEnvironment(), ...env },
     logFile,
-    ...(outlive !== undefined && { outlive }),
   });
   const deadline = Date.now() + READY_MS;
   while (!(await isHealthy(url))) {
@@ -143,7 +141,7 @@ export async function startMlflow(options) {
     }
     await sleep(100);
   }
-  return { url, logFile, bin, stop: group.stop };
+  return { url, logFile, bin, group };
 }
 
 /**

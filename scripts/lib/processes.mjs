@@ -4,15 +4,15 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const KEEPER = fileURLToPath(new URL('./keeper.mjs', import.meta.url));
-const STOP_MS = 8_000;
 
 /**
  * A running process group.
  * @typedef {object} Group
- * @property {number} pid process id and process group id
+ * @property {number} pid process to signal from outside: SIGTERM stops the whole group
  * @property {Promise<number>} exited resolves with the exit code; never rejects
  * @property {() => boolean} running
  * @property {() => Promise<void>} stop SIGTERM to the whole group, SIGKILL to what is left
+ * @property {() => void} release lets it outlive this process
  */
 
 /** @type {Set<Group>} */
@@ -27,21 +27,18 @@ const groups = new Set();
  * @param {NodeJS.ProcessEnv} [options.env] whole environment; default this process's
  * @param {string} [options.logFile] takes stdout and stderr; default inherited
  * @param {(chunk: string, stream: 'stdout' | 'stderr') => void} [options.onOutput] receives the output instead
- * @param {boolean} [options.outlive] leave it running when this process ends
  * @returns {Group}
  */
 export function startGroup(command, args, options = {}) {
-  const { cwd, env = process.env, logFile, onOutput, outlive = false } = options;
+  const { cwd, env = process.env, logFile, onOutput } = options;
   const log = logFile === undefined ? undefined : openSync(logFile, 'a');
   const sink = log ?? (onOutput ? 'pipe' : 'inherit');
-  const child = outlive
-    ? spawn(command, args, { cwd, env, detached: true, stdio: ['ignore', sink, sink] })
-    : spawn(process.execPath, [KEEPER, command, ...args], {
-        cwd,
-        env,
-        detached: true,
-        stdio: ['pipe', sink, sink],
-      });
+  const child = spawn(process.execPath, [KEEPER, command, ...args], {
+    cwd,
+    env,
+    detached: true,
+    stdio: ['pipe', sink, sink],
+  });
   if (log !== undefined) closeSync(log);
   if (onOutput) {
     child.stdout?.setEncoding('utf8').on('data', (chunk) => onOutput(chunk, 'stdout'));
@@ -68,15 +65,16 @@ export function startGroup(command, args, options = {}) {
     exited,
     running: () => running,
     async stop() {
-      if (!running) return;
-      signalGroup(group.pid, 'SIGTERM');
-      const timer = setTimeout(() => signalGroup(group.pid, 'SIGKILL'), STOP_MS);
+      if (running) child.kill('SIGTERM');
       await exited;
-      clearTimeout(timer);
+    },
+    release() {
+      groups.delete(group);
+      child.stdin?.end('release');
+      child.unref();
     },
   };
-  if (outlive) child.unref();
-  else groups.add(group);
+  groups.add(group);
   return group;
 }
 
@@ -131,17 +129,5 @@ export function tail(file, lines = 30) {
     return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-lines).join('\n');
   } catch {
     return '(no log)';
-  }
-}
-
-/**
- * @param {number} pid
- * @param {NodeJS.Signals} signal
- */
-function signalGroup(pid, signal) {
-  try {
-    process.kill(-pid, signal);
-  } catch {
-    // Gone already.
   }
 }

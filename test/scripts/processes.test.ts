@@ -81,6 +81,28 @@ describe('a process group', () => {
     await gone(pids);
   });
 
+  it('outlives the process that started it once it is released', async () => {
+    const starter = spawn(
+      process.execPath,
+      node(`
+        import { writeSync } from 'node:fs';
+        import { startGroup } from ${JSON.stringify(LIBRARY)};
+        const group = startGroup(process.execPath, ['-e', 'setInterval(() => {}, 1000)'], {
+          logFile: '/dev/null',
+        });
+        writeSync(1, String(group.pid));
+        group.release();
+      `),
+    );
+    const [output] = (await once(starter.stdout, 'data')) as [Buffer];
+    const pid = Number(output.toString());
+    expect(await once(starter, 'exit')).toEqual([0, null]);
+    await sleep(200);
+    expect(alive(pid)).toBe(true);
+    process.kill(pid, 'SIGTERM');
+    await gone([pid]);
+  });
+
   it('passes on the exit code and both outputs', async () => {
     const program = "console.log('out'); console.error('err'); process.exitCode = 7;";
     const { code, stdout, output } = await run(process.execPath, node(program), { quiet: true });

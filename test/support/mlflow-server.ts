@@ -48,7 +48,7 @@ export async function startMlflowServer(
     port: Number(new URL(server.url).port),
     log: () => tail(server.logFile, 60),
     async stop() {
-      await server.stop();
+      await server.group.stop();
       if (options.folder === undefined) await rm(folder, { recursive: true, force: true });
     },
     async python(script) {

@@ -1,0 +1,18 @@
+// Everything that traces this program: load it first, with `node --import ./instrumentation.js main.js`.
+import { register } from 'node:module';
+import { MlflowSpanExporter } from '@hokusai/exporter-mlflow';
+import { DspyInstrumentation } from '@hokusai/instrumentation-dspy';
+import { NodeSDK } from '@opentelemetry/sdk-node';
+
+// ES modules are patched as they are loaded; only Ax needs to be.
+register('import-in-the-middle/hook.mjs', import.meta.url, { data: { include: ['@ax-llm/ax'] } });
+
+const sdk = new NodeSDK({
+  serviceName: 'support-desk',
+  // MLFLOW_TRACKING_URI names the server; without it traces go to files below ./traces.
+  traceExporter: new MlflowSpanExporter({ experimentName: 'support-desk' }),
+  instrumentations: [new DspyInstrumentation()],
+});
+sdk.start();
+
+process.once('beforeExit', () => sdk.shutdown());
