@@ -1,1 +1,29 @@
-export {};
+export { createProgram, type ProgramOptions } from './program/create-program.js';
+export { identityOf, type ProgramIdentity } from './program/identity.js';
+export { type InvalidInput, ProgramInputError } from './program/inputs.js';
+export {
+  type Compatibility,
+  type CompatibilityOptions,
+  checkCompatibility,
+} from './signatures/compatibility.js';
+export { defineSignature, type SignatureDefinition } from './signatures/define.js';
+export { type LibraryName, signatures } from './signatures/library/index.js';
+export {
+  type CatalogueEntry,
+  type CatalogueField,
+  type SignatureQuery,
+  type SignatureRegistration,
+  SignatureRegistry,
+  signatureRegistry,
+  UnknownSignatureError,
+} from './signatures/registry.js';
+export {
+  type AnySignature,
+  type Defaults,
+  type Fields,
+  type JsonObject,
+  type OutputCheck,
+  SIGNATURE_CATEGORIES,
+  type SignatureCategory,
+  type SignatureEntry,
+} from './signatures/types.js';

@@ -1,0 +1,179 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import {
+  type AxAssertion,
+  AxGen,
+  type AxGenStreamingOut,
+  type AxProgramForwardOptions,
+  type AxSignature,
+} from '@ax-llm/ax';
+import { entryOf } from '../signatures/define.js';
+import { outputFields } from '../signatures/fields.js';
+import type { LibraryName, library } from '../signatures/library/index.js';
+import { withDocumentedNames } from '../signatures/names.js';
+import { signatureRegistry } from '../signatures/registry.js';
+import type { AnySignature, Fields, OutputCheck } from '../signatures/types.js';
+import { identify, type ProgramIdentity } from './identity.js';
+import { prepareInputs } from './inputs.js';
+import { programName } from './name.js';
+
+/** Options of {@link createProgram}: Ax's own for a generator, and these. */
+export interface ProgramOptions<IN extends Fields = Fields, OUT extends Fields = Fields>
+  extends Omit<AxProgramForwardOptions<string>, 'traceLabel' | 'description'> {
+  /** What the program is called in traces. Default the signature's name in the library, else Ax's own naming. */
+  readonly name?: string;
+  /** Version in traces and in the executor's cache. */
+  readonly version?: string;
+  /** Replaces the instruction that Ax derives from the signature. */
+  readonly instruction?: string;
+  /** Worked examples, shown to the model before the question. */
+  readonly demos?: readonly (Partial<IN> & Partial<OUT>)[];
+  /** See {@link OutputCheck}. Default the library's. */
+  readonly checkOutputs?: OutputCheck<IN, OUT>;
+  /** More of its identity. */
+  readonly identity?: Omit<ProgramIdentity, 'name' | 'version' | 'signature'>;
+}
+
+type Entry<N extends LibraryName> = (typeof library)[N];
+type InputsOf<N extends LibraryName> =
+  Entry<N>['signature'] extends AxSignature<infer IN, Fields> ? IN : never;
+type OutputsOf<N extends LibraryName> =
+  Entry<N>['signature'] extends AxSignature<Fields, infer OUT> ? OUT : never;
+type Program = AxGen<Fields, Fields>;
+
+/**
+ * Makes a program of a signature: an `AxGen` that fills in the signature's defaults, holds inputs
+ * against its constraints before a model is called, and goes by its name in traces.
+ *
+ * @throws {UnknownSignatureError} when a name is not in {@link signatureRegistry}.
+ * @throws Error from Ax when a demo does not fit the signature.
+ */
+export function createProgram<N extends LibraryName>(
+  signature: N,
+  options?: ProgramOptions<InputsOf<N>, OutputsOf<N>>,
+): AxGen<InputsOf<N>, OutputsOf<N>>;
+export function createProgram<IN extends Fields, OUT extends Fields>(
+  signature: AxSignature<IN, OUT>,
+  options?: ProgramOptions<IN, OUT>,
+): AxGen<IN, OUT>;
+export function createProgram(signature: string, options?: ProgramOptions): Program;
+export function createProgram(
+  source: string | AnySignature,
+  options: ProgramOptions = {},
+): Program {
+  const entry = typeof source === 'string' ? signatureRegistry.get(source) : entryOf(source);
+  const signature = typeof source === 'string' ? signatureRegistry.get(source).signature : source;
+  const {
+    name = entry?.name,
+    version,
+    instruction,
+    demos = [],
+    identity,
+    checkOutputs = entry?.checkOutputs,
+    ...axOptions
+  } = options;
+  const calls = new AsyncLocalStorage<Fields>();
+  const program = withDocumentedNames(
+    () =>
+      new AxGen<Fields, Fields>(signature, {
+        ...axOptions,
+        ...(name !== undefined && { traceLabel: name }),
+        ...(checkOutputs && {
+          asserts: [...(axOptions.asserts ?? []), assertion(calls, checkOutputs, signature)],
+        }),
+      }),
+  );
+  if (instruction !== undefined) program.setInstruction(instruction);
+  if (demos.length > 0) {
+    // Ax before 19 has no getId; a program's own id is `root` in all.
+    const programId = program.getId?.() ?? 'root';
+    program.setDemos([{ programId, traces: [...demos] }]);
+  }
+  applyContract(program, signature, calls);
+  return identify(program, {
+    name: name ?? programName(program),
+    ...(version !== undefined && { version }),
+    ...identity,
+    signature,
+  });
+}
+
+/**
+ * Puts defaults, input checks and documented names on the instance. A subclass would do the same
+ * and be traced under its own type; this way the program is the plain `AxGen` that Ax would make.
+ * Ax's methods are looked up at each call, so that instrumentation which patches them is seen.
+ */
+function applyContract(
+  program: Program,
+  signature: AnySignature,
+  calls: AsyncLocalStorage<Fields>,
+): void {
+  const base = AxGen.prototype as Program;
+  let contract = signature;
+  // Ax also takes a list of chat messages for the inputs; it is theirs to check.
+  const prepare = (values: Fields) =>
+    Array.isArray(values) ? values : prepareInputs(programName(program), contract, values);
+  const methods: Partial<Program> = {
+    async forward(ai, values, options) {
+      const inputs = prepare(values);
+      return calls.run(inputs, () => base.forward.call(program, ai, inputs, options));
+    },
+    streamingForward(ai, values, options) {
+      try {
+        const inputs = prepare(values);
+        const stream = base.streamingForward.call(program, ai, inputs, options);
+        return readWithin(calls, inputs, stream);
+      } catch (error) {
+        return failing(error);
+      }
+    },
+    setDescription(description) {
+      withDocumentedNames(() => base.setDescription.call(program, description));
+    },
+    setSignature(next) {
+      withDocumentedNames(() => base.setSignature.call(program, next));
+      contract = program.getSignature();
+    },
+  };
+  for (const [name, value] of Object.entries(methods)) {
+    Object.defineProperty(program, name, { value, configurable: true, writable: true });
+  }
+}
+
+function assertion(
+  calls: AsyncLocalStorage<Fields>,
+  check: OutputCheck<Fields, Fields>,
+  signature: AnySignature,
+): AxAssertion<Fields> {
+  const required = outputFields(signature).filter(({ isOptional }) => !isOptional);
+  return {
+    fn: (outputs) => {
+      const inputs = calls.getStore();
+      // Ax before 23 also asserts on outputs still being read.
+      const complete = required.every(({ name }) => outputs[name] !== undefined);
+      return inputs === undefined || !complete || check(inputs, outputs);
+    },
+  };
+}
+
+/** Reads a stream so that the assertions Ax runs in it know the inputs of its call. */
+async function* readWithin(
+  calls: AsyncLocalStorage<Fields>,
+  inputs: Fields,
+  stream: AxGenStreamingOut<Fields>,
+): AxGenStreamingOut<Fields> {
+  try {
+    for (;;) {
+      const { done, value } = await calls.run(inputs, () => stream.next());
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    await stream.return();
+  }
+}
+
+/** Ax reports nothing before a stream is read, so neither does a wrong input. */
+// biome-ignore lint/correctness/useYield: it fails at the first read
+async function* failing(error: unknown): AxGenStreamingOut<never> {
+  throw error;
+}
