@@ -60,6 +60,10 @@ async function main() {
   const start = Date.now();
   await runProgram({ ...provider, MLFLOW_TRACKING_URI: server.trackingUri });
   const arrived = await showTraces(server, start);
+  if (server.missing) {
+    process.stderr.write(`\n${server.missing}\n`);
+    return 1;
+  }
   if (server.group && options.keep) {
     server.group.release();
     process.stdout.write(
@@ -107,7 +111,7 @@ function readProvider({ provider, model }) {
 
 /**
  * The server that MLFLOW_TRACKING_URI names, or one of our own, or files where there is no Python.
- * @returns {Promise<{ trackingUri: string, group?: import('./lib/processes.mjs').Group }>}
+ * @returns {Promise<{ trackingUri: string, group?: import('./lib/processes.mjs').Group, missing?: string }>}
  */
 async function findServer() {
   const named = process.env.MLFLOW_TRACKING_URI?.replace(/\/+$/, '');
@@ -126,8 +130,9 @@ async function findServer() {
     return { trackingUri: server.url, group: server.group };
   } catch (error) {
     if (!(error instanceof MissingPythonError)) throw error;
-    progress(`${error.message}\nThe traces of this run go to files instead.`);
-    return { trackingUri: pathToFileURL(join(LOCAL_CACHE, 'demo', 'traces')).href };
+    progress('no Python 3.10 or newer: the traces of this run go to files instead of MLflow');
+    const trackingUri = pathToFileURL(join(LOCAL_CACHE, 'demo', 'traces')).href;
+    return { trackingUri, missing: `Shown from ${trackingUri}. ${error.message}` };
   }
 }
 
@@ -184,11 +189,6 @@ async function showTraces({ trackingUri }, start) {
       lines.splice(1, 0, page);
     }
     process.stdout.write(`\n${lines.join('\n')}\n`);
-  }
-  if (trackingUri.startsWith('file:')) {
-    process.stdout.write(
-      `\nThese traces are in ${trackingUri}. The MLflow page of a trace needs Python 3.10 or newer.\n`,
-    );
   }
   if (traces.length === EXECUTIONS) return true;
   process.stderr.write(`\n${traces.length} of ${EXECUTIONS} traces arrived.\n`);

@@ -19,7 +19,8 @@ const CONSTRAINTS = /** @type {const} */ ([
 export class MissingPythonError extends Error {
   constructor() {
     super(
-      'MLflow needs Python 3.10 or newer with its venv module, and none was found as python3 or python.\n' +
+      'An MLflow server, and with it the page of each trace, needs Python 3.10 or newer with its venv module; ' +
+        'none was found as python3 or python.\n' +
         'Install one (Debian and Ubuntu: `sudo apt install python3 python3-venv`; macOS: `brew install python`), ' +
         'or name it in PYTHON, or name a running server in MLFLOW_TRACKING_URI.',
     );

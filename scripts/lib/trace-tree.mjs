@@ -86,5 +86,8 @@ function formatDuration(ms) {
  */
 const formatTokens = (input = 0, output = 0) => `${input}+${output} tokens`;
 
-/** @param {number} dollars */
-const formatCost = (dollars) => `$${dollars.toPrecision(2)}`;
+/** @param {number} dollars two significant digits, and never an exponent */
+function formatCost(dollars) {
+  const digits = dollars > 0 ? Math.max(2, 1 - Math.floor(Math.log10(dollars))) : 2;
+  return `$${dollars.toFixed(digits)}`;
+}
