@@ -1,0 +1,92 @@
+import { REDACTED, redactPairs, redactUrls } from './credentials.js';
+import type { KeyMatcher } from './key-matcher.js';
+import { describeEmbeddedMedia, mediaDescription } from './media.js';
+
+/** Replaces private text in a string. */
+export interface TextRedactor {
+  (text: string): string;
+  /** UTF-16 units that one match may span: so much is looked at beyond a cut. Default 256. */
+  readonly overlap?: number;
+}
+
+/** What may be recorded of a string. */
+export interface ScrubOptions {
+  /** Keep base64 media that fits the budget, instead of a short description. Default `false`. */
+  keepMedia?: boolean | undefined;
+  /** Names whose values are replaced by `[REDACTED]`, at any depth. Default: none. */
+  isSensitiveKey?: KeyMatcher | ((key: string) => boolean) | undefined;
+  /** Applied to every string, in pieces bounded by the budget. */
+  redactText?: TextRedactor | undefined;
+}
+
+export interface Scrubbed {
+  text: string;
+  /** `text` is only the beginning of the string. */
+  cut: boolean;
+}
+
+const DEFAULT_OVERLAP = 256;
+/** Names in JSON text that is longer are found by pattern, not by parsing. */
+const MAX_PARSED = 65_536;
+
+/**
+ * What of a string may be recorded: no media, no user info in URLs, no credentials in JSON text, nothing the redactor takes.
+ * Only about `limit` UTF-16 units are looked at, however long the string is.
+ */
+export function scrub(
+  value: string,
+  limit: number,
+  options: ScrubOptions,
+  key?: string,
+  owner?: object,
+): Scrubbed {
+  const media = mediaDescription(value, key, owner);
+  if (media !== undefined) {
+    // Base64 that is cut is of no use to anybody.
+    const keep = options.keepMedia === true && value.length <= limit;
+    return { text: keep ? value : media, cut: false };
+  }
+  const overlap = options.redactText?.overlap ?? DEFAULT_OVERLAP;
+  const cut = value.length > limit + overlap;
+  let text = redactUrls(cut ? value.slice(0, limit + overlap) : value);
+  if (options.keepMedia !== true) text = describeEmbeddedMedia(text, cut);
+  const { isSensitiveKey, redactText } = options;
+  if (isSensitiveKey !== undefined) text = redactJsonText(text, cut, isSensitiveKey);
+  if (redactText !== undefined) text = redactText(text);
+  // Half a secret at the cut was not recognised; it lies within the overlap.
+  return cut ? { text: text.slice(0, Math.max(0, text.length - overlap)), cut } : { text, cut };
+}
+
+function mayOccur(isSensitiveKey: KeyMatcher | ((key: string) => boolean), text: string): boolean {
+  return !('mayOccurIn' in isSensitiveKey) || isSensitiveKey.mayOccurIn(text);
+}
+
+/** JSON text (tool arguments, tool results) with the values of sensitive names replaced. */
+function redactJsonText(
+  text: string,
+  cut: boolean,
+  isSensitiveKey: KeyMatcher | ((key: string) => boolean),
+): string {
+  const first = text.charCodeAt(0);
+  const isJsonLike = first === 0x7b || first === 0x5b;
+  if (!isJsonLike || !mayOccur(isSensitiveKey, text)) return text;
+  if (!cut && text.length <= MAX_PARSED) {
+    try {
+      const found = { sensitive: false };
+      const redacted = JSON.stringify(JSON.parse(text), (key, item: unknown) => {
+        if (!isSecret(item) || !isSensitiveKey(key)) return item;
+        found.sensitive = true;
+        return REDACTED;
+      });
+      return found.sensitive ? redacted : text;
+    } catch {
+      // Not JSON after all, or not whole.
+    }
+  }
+  return redactPairs(text, isSensitiveKey);
+}
+
+/** Absence, emptiness and flags say nothing secret. */
+export function isSecret(value: unknown): boolean {
+  return value !== undefined && value !== null && value !== '' && typeof value !== 'boolean';
+}
