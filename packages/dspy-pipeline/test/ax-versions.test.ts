@@ -11,7 +11,7 @@ afterEach(() => {
   vi.resetModules();
 });
 
-describe.each(['ax14', 'ax16', 'ax19', 'ax23', '@ax-llm/ax'])('with %s', (ax) => {
+describe.each(['ax19', 'ax23', '@ax-llm/ax'])('with %s', (ax) => {
   it('the library runs with its defaults, checks and names', async () => {
     if (ax !== '@ax-llm/ax')
       vi.doMock('@ax-llm/ax', async () => ({ ...NEWER, ...(await import(ax)) }));

@@ -84,9 +84,7 @@ export function createProgram(
   );
   if (instruction !== undefined) program.setInstruction(instruction);
   if (demos.length > 0) {
-    // Ax before 19 has no getId; a program's own id is `root` in all.
-    const programId = program.getId?.() ?? 'root';
-    program.setDemos([{ programId, traces: [...demos] }]);
+    program.setDemos([{ programId: program.getId(), traces: [...demos] }]);
   }
   applyContract(program, signature, calls);
   return identify(program, {
