@@ -282,23 +282,17 @@ describe('the signature library', () => {
     const compileOnly = () => {
       // @ts-expect-error keyPoints is required
       void email.forward(model.service(), { recipient: 'a', subject: 's', purpose: 'p' });
+      const inputs = { recipient: 'a', subject: 's', purpose: 'p', keyPoints: ['k'] };
       // @ts-expect-error tone is text
-      void email.forward(model.service(), {
-        recipient: 'a',
-        subject: 's',
-        purpose: 'p',
-        keyPoints: [],
-        tone: 1,
-      });
-      const fields = f().input('topic', f.string()).output('draft', f.string());
+      void email.forward(model.service(), { ...inputs, tone: 1 });
+      const fields = f()
+        .input('topic', f.string())
+        .input('style', f.string().optional())
+        .output('draft', f.string());
+      const rest = { name: 'X', category: 'x', description: '', fields };
+      defineSignature({ ...rest, defaults: { style: 'a' } });
       // @ts-expect-error only optional inputs have defaults
-      defineSignature({
-        name: 'X',
-        category: 'x',
-        description: '',
-        fields,
-        defaults: { topic: 'a' },
-      });
+      defineSignature({ ...rest, defaults: { topic: 'a' } });
     };
     expect(compileOnly).toBeTypeOf('function');
   });

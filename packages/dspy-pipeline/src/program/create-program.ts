@@ -1,8 +1,6 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import {
   type AxAssertion,
   AxGen,
-  type AxGenStreamingOut,
   type AxProgramForwardOptions,
   type AxSignature,
 } from '@ax-llm/ax';
@@ -12,8 +10,8 @@ import type { LibraryName, library } from '../signatures/library/index.js';
 import { withDocumentedNames } from '../signatures/names.js';
 import { signatureRegistry } from '../signatures/registry.js';
 import type { AnySignature, Fields, OutputCheck } from '../signatures/types.js';
+import { applyContract, inputsOfCall } from './contract.js';
 import { identify, type ProgramIdentity } from './identity.js';
-import { prepareInputs } from './inputs.js';
 import { programName } from './name.js';
 
 /** Options of {@link createProgram}: Ax's own for a generator, and these. */
@@ -71,22 +69,22 @@ export function createProgram(
     checkOutputs = entry?.checkOutputs,
     ...axOptions
   } = options;
-  const calls = new AsyncLocalStorage<Fields>();
-  const program = withDocumentedNames(
+  const { functions, asserts = [], streamingAsserts, ...callOptions } = axOptions;
+  const program: Program = withDocumentedNames(
     () =>
       new AxGen<Fields, Fields>(signature, {
         ...axOptions,
         ...(name !== undefined && { traceLabel: name }),
-        ...(checkOutputs && {
-          asserts: [...(axOptions.asserts ?? []), assertion(calls, checkOutputs, signature)],
-        }),
+        asserts: checkOutputs
+          ? [...asserts, assertion(() => program, checkOutputs, signature)]
+          : asserts,
       }),
   );
   if (instruction !== undefined) program.setInstruction(instruction);
   if (demos.length > 0) {
     program.setDemos([{ programId: program.getId(), traces: [...demos] }]);
   }
-  applyContract(program, signature, calls);
+  applyContract(program, { signature, callOptions });
   return identify(program, {
     name: name ?? programName(program),
     ...(version !== undefined && { version }),
@@ -95,83 +93,18 @@ export function createProgram(
   });
 }
 
-/**
- * Puts defaults, input checks and documented names on the instance. A subclass would do the same
- * and be traced under its own type; this way the program is the plain `AxGen` that Ax would make.
- * Ax's methods are looked up at each call, so that instrumentation which patches them is seen.
- */
-function applyContract(
-  program: Program,
-  signature: AnySignature,
-  calls: AsyncLocalStorage<Fields>,
-): void {
-  const base = AxGen.prototype as Program;
-  let contract = signature;
-  // Ax also takes a list of chat messages for the inputs; it is theirs to check.
-  const prepare = (values: Fields) =>
-    Array.isArray(values) ? values : prepareInputs(programName(program), contract, values);
-  const methods: Partial<Program> = {
-    async forward(ai, values, options) {
-      const inputs = prepare(values);
-      return calls.run(inputs, () => base.forward.call(program, ai, inputs, options));
-    },
-    streamingForward(ai, values, options) {
-      try {
-        const inputs = prepare(values);
-        const stream = base.streamingForward.call(program, ai, inputs, options);
-        return readWithin(calls, inputs, stream);
-      } catch (error) {
-        return failing(error);
-      }
-    },
-    setDescription(description) {
-      withDocumentedNames(() => base.setDescription.call(program, description));
-    },
-    setSignature(next) {
-      withDocumentedNames(() => base.setSignature.call(program, next));
-      contract = program.getSignature();
-    },
-  };
-  for (const [name, value] of Object.entries(methods)) {
-    Object.defineProperty(program, name, { value, configurable: true, writable: true });
-  }
-}
-
 function assertion(
-  calls: AsyncLocalStorage<Fields>,
+  program: () => object,
   check: OutputCheck<Fields, Fields>,
   signature: AnySignature,
 ): AxAssertion<Fields> {
   const required = outputFields(signature).filter(({ isOptional }) => !isOptional);
   return {
     fn: (outputs) => {
-      const inputs = calls.getStore();
+      const inputs = inputsOfCall(program());
       // Ax before 23 also asserts on outputs still being read.
       const complete = required.every(({ name }) => outputs[name] !== undefined);
       return inputs === undefined || !complete || check(inputs, outputs);
     },
   };
-}
-
-/** Reads a stream so that the assertions Ax runs in it know the inputs of its call. */
-async function* readWithin(
-  calls: AsyncLocalStorage<Fields>,
-  inputs: Fields,
-  stream: AxGenStreamingOut<Fields>,
-): AxGenStreamingOut<Fields> {
-  try {
-    for (;;) {
-      const { done, value } = await calls.run(inputs, () => stream.next());
-      if (done) return;
-      yield value;
-    }
-  } finally {
-    await stream.return();
-  }
-}
-
-/** Ax reports nothing before a stream is read, so neither does a wrong input. */
-// biome-ignore lint/correctness/useYield: it fails at the first read
-async function* failing(error: unknown): AxGenStreamingOut<never> {
-  throw error;
 }

@@ -1,0 +1,116 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { AxGenStreamingOut, AxProgramForwardOptions } from '@ax-llm/ax';
+import { withDocumentedNames } from '../signatures/names.js';
+import type { AnySignature, Fields } from '../signatures/types.js';
+import { prepareInputs } from './inputs.js';
+import { programName } from './name.js';
+
+export type CallOptions = AxProgramForwardOptions<string>;
+
+export interface Contract {
+  /** What the program takes: its defaults and constraints are applied to every call. */
+  readonly signature: AnySignature;
+  /** Options of every call; the call's own win. Ax forgets a generator's `model` and `modelConfig`. */
+  readonly callOptions?: CallOptions;
+}
+
+/** The methods of Ax's programs that a contract stands in front of. */
+interface Callable {
+  forward(ai: unknown, values: Fields, options?: CallOptions): Promise<Fields>;
+  streamingForward(ai: unknown, values: Fields, options?: CallOptions): AxGenStreamingOut<Fields>;
+  getSignature(): AnySignature;
+  setDescription?(description: string): void;
+  setSignature?(signature: never): void;
+}
+
+const calls = new AsyncLocalStorage<ReadonlyMap<object, Fields>>();
+
+/** The inputs of the call of `program` in progress, for assertions, which Ax shows the outputs alone. */
+export function inputsOfCall(program: object): Fields | undefined {
+  return calls.getStore()?.get(program);
+}
+
+function within<T>(program: object, inputs: Fields, work: () => T): T {
+  return calls.run(new Map([...(calls.getStore() ?? []), [program, inputs]]), work);
+}
+
+/**
+ * Puts defaults, input checks, call options and documented names on a program. They go on the
+ * instance: a subclass would be traced under its own type, and a flow cannot be subclassed. Ax's
+ * methods are looked up at each call, so that instrumentation which patches them is seen.
+ */
+export function applyContract<P extends object>(program: P, contract: Contract): P {
+  const self = program as unknown as Callable;
+  const base = Object.getPrototypeOf(program) as Callable;
+  let { signature } = contract;
+  // Ax also takes a list of chat messages for the inputs; it is theirs to check.
+  const prepare = (values: Fields) =>
+    Array.isArray(values) ? values : prepareInputs(programName(program), signature, values);
+  const merge = (options?: CallOptions) => mergeOptions(contract.callOptions, options);
+  const methods: Partial<Callable> = {
+    async forward(ai, values, options) {
+      const inputs = prepare(values);
+      return within(program, inputs, () => base.forward.call(self, ai, inputs, merge(options)));
+    },
+    streamingForward(ai, values, options) {
+      try {
+        const inputs = prepare(values);
+        const stream = base.streamingForward.call(self, ai, inputs, merge(options));
+        return readWithin(program, inputs, stream);
+      } catch (error) {
+        return failing(error);
+      }
+    },
+    ...(base.setDescription && {
+      setDescription(description: string) {
+        withDocumentedNames(() => base.setDescription?.call(self, description));
+      },
+    }),
+    ...(base.setSignature && {
+      setSignature(next: never) {
+        withDocumentedNames(() => base.setSignature?.call(self, next));
+        signature = self.getSignature();
+      },
+    }),
+  };
+  for (const [name, value] of Object.entries(methods)) define(program, name, value);
+  return program;
+}
+
+/** Replaces a method on one instance, unseen by enumeration as methods are. */
+export function define(program: object, name: string, value: unknown): void {
+  Object.defineProperty(program, name, { value, configurable: true, writable: true });
+}
+
+function mergeOptions(ours: CallOptions = {}, theirs: CallOptions = {}): CallOptions {
+  const given = Object.entries(theirs).filter(([, value]) => value !== undefined);
+  const modelConfig = { ...ours.modelConfig, ...theirs.modelConfig };
+  return {
+    ...ours,
+    ...Object.fromEntries(given),
+    ...(Object.keys(modelConfig).length > 0 && { modelConfig }),
+  };
+}
+
+/** Reads a stream so that the assertions Ax runs in it know the inputs of its call. */
+async function* readWithin(
+  program: object,
+  inputs: Fields,
+  stream: AxGenStreamingOut<Fields>,
+): AxGenStreamingOut<Fields> {
+  try {
+    for (;;) {
+      const { done, value } = await within(program, inputs, () => stream.next());
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    await stream.return();
+  }
+}
+
+/** Ax reports nothing before a stream is read, so neither does a wrong input. */
+// biome-ignore lint/correctness/useYield: it fails at the first read
+async function* failing(error: unknown): AxGenStreamingOut<never> {
+  throw error;
+}
