@@ -97,6 +97,15 @@ export interface TraceRecord {
   /** The root (or the local root below a remote parent) is among `spans`. */
   complete: boolean;
   spans: SpanRecord[];
+  /** The root lives in another process: its exporter gives the trace its name and state. */
+  remoteRoot?: true;
+  /**
+   * Without spans: the end of a trace whose root has not come. `info` is what is known here, to be
+   * written where the server still has the trace in progress.
+   */
+  closing?: true;
+  /** The server was told something else before (it closed without its root, or went to another experiment). */
+  restates?: true;
 }
 
 /** A run that a span asked for (`dspy.run.*`), or one made by the program through the client. */

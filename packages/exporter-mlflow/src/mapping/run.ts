@@ -1,0 +1,79 @@
+import type { AttributeMap, ExperimentRef, RunRecord, SpanRecord } from '../internal-types.js';
+import { isObject, readArray, readObject, readText, readTexts } from './read.js';
+
+/** Params and tags say what they can; `RunRecord` limits are applied where runs are written. */
+const OUTCOME_STATUS: Readonly<Record<string, RunRecord['status']>> = {
+  aborted: 'KILLED',
+  abandoned: 'KILLED',
+  error: 'FAILED',
+  timeout: 'FAILED',
+};
+
+/** Moved into the run, so that data sets and programs are stored once. */
+const MOVED = ['dspy.run.artifacts', 'dspy.run.trace_ids'] as const;
+
+/** The run that a span asks for (`dspy.run.*`); takes from the span what the run now holds. */
+export function takeRun(span: SpanRecord, experiment: ExperimentRef): RunRecord | undefined {
+  const { attributes } = span;
+  const kind = readText(attributes, 'dspy.run.kind');
+  if (kind === undefined) return undefined;
+  const { metrics, skipped } = readMetrics(attributes);
+  const outcome = readText(attributes, 'dspy.outcome');
+  const run: RunRecord = {
+    key: `${span.traceId}:${span.spanId}`,
+    experiment,
+    startTimeMs: toMs(span.startTimeUnixNano),
+    endTimeMs: toMs(span.endTimeUnixNano),
+    status:
+      (outcome === undefined ? undefined : OUTCOME_STATUS[outcome]) ??
+      (span.status.code === 2 ? 'FAILED' : 'FINISHED'),
+    params: toTexts(readObject(attributes, 'dspy.run.params')),
+    metrics,
+    tags: { 'dspy.run.kind': kind },
+    artifacts: toTexts(readObject(attributes, 'dspy.run.artifacts')),
+    traceIds: readTexts(attributes, 'dspy.run.trace_ids').filter((id) => /^[0-9a-f]{32}$/.test(id)),
+  };
+  const name = readText(attributes, 'dspy.run.name');
+  if (name !== undefined) run.name = name;
+  const parent = readText(attributes, 'dspy.run.parent_span_id');
+  if (parent !== undefined) run.parentKey = `${span.traceId}:${parent}`;
+  if (skipped.length > 0) run.tags['dspy.skipped_metrics'] = skipped.join(', ');
+  for (const key of MOVED) delete attributes[key];
+  return run;
+}
+
+const toMs = (nanos: bigint): number => Number(nanos / 1_000_000n);
+
+function toTexts(object: Record<string, unknown> | undefined): Record<string, string> {
+  const texts: Record<string, string> = {};
+  for (const [key, value] of Object.entries(object ?? {})) {
+    if (value === undefined || value === null) continue;
+    texts[key] = typeof value === 'string' ? value : JSON.stringify(value);
+  }
+  return texts;
+}
+
+/** A metric that is no finite number breaks the page of the run on some servers: it is named in a tag instead. */
+function readMetrics(attributes: AttributeMap): {
+  metrics: RunRecord['metrics'];
+  skipped: string[];
+} {
+  const metrics: RunRecord['metrics'] = [];
+  const skipped = new Set<string>();
+  for (const entry of readArray(attributes, 'dspy.run.metrics') ?? []) {
+    if (!isObject(entry) || typeof entry.key !== 'string') continue;
+    if (typeof entry.value !== 'number' || !Number.isFinite(entry.value)) {
+      skipped.add(entry.key);
+      continue;
+    }
+    metrics.push({
+      key: entry.key,
+      value: entry.value,
+      step: Number.isInteger(entry.step) ? (entry.step as number) : 0,
+      timestampMs: Number.isFinite(entry.timestamp)
+        ? Math.round(entry.timestamp as number)
+        : Date.now(),
+    });
+  }
+  return { metrics, skipped: [...skipped] };
+}

@@ -1,0 +1,162 @@
+import type { Attributes, HrTime } from '@opentelemetry/api';
+import type { AttributeMap, AttributeValue, EventRecord, SpanRecord } from '../internal-types.js';
+import type { SpanLike } from '../types.js';
+import { writeInputsAndOutputs } from './inputs-outputs.js';
+import { capIdentities } from './labels.js';
+import { spanTypeOf } from './span-type.js';
+import { mend } from './text.js';
+import { writeTools } from './tools.js';
+import { readCost, readModel, readProvider, readUsage, serverReadsUsage } from './usage.js';
+
+const NO_ATTRIBUTES: AttributeMap = Object.freeze({});
+const VALID_TRACE_ID = /^(?!0{32})[0-9a-f]{32}$/;
+const VALID_SPAN_ID = /^(?!0{16})[0-9a-f]{16}$/;
+const SPAN_OVERHEAD_BYTES = 200;
+
+export interface MappedSpan {
+  record: SpanRecord;
+  /** Token counts of its own, after the span's convention. */
+  hasUsage: boolean;
+  /** Estimated size in memory and on the wire. */
+  bytes: number;
+}
+
+/**
+ * A span as MLflow stores it. Pure: reads the span, changes nothing of it. `undefined` for a span
+ * without valid ids (made by the no-op tracer of a second copy of the API).
+ *
+ * @param resource the allowed part of the span's resource, one object for spans that share it
+ */
+export function mapSpan(span: SpanLike, resource: AttributeMap): MappedSpan | undefined {
+  const { traceId, spanId, traceState } = span.spanContext();
+  if (!VALID_TRACE_ID.test(traceId) || !VALID_SPAN_ID.test(spanId)) return undefined;
+  const size = { bytes: SPAN_OVERHEAD_BYTES };
+  const attributes = copyAttributes(span.attributes, size);
+  const usage = readUsage(attributes);
+  writeModelFacts(attributes, usage);
+  attributes['mlflow.spanType'] = spanTypeOf(attributes);
+  writeInputsAndOutputs(attributes);
+  writeTools(attributes);
+  capIdentities(attributes);
+
+  const start = toNanos(span.startTime);
+  const end = toNanos(span.endTime);
+  const scope = span.instrumentationScope ?? span.instrumentationLibrary;
+  const record: SpanRecord = {
+    traceId,
+    spanId,
+    name: mend(span.name),
+    kind: span.kind,
+    startTimeUnixNano: start,
+    endTimeUnixNano: notBefore(start, end),
+    attributes,
+    events: span.events.map((event) => copyEvent(event, size)),
+    links: span.links.map(({ context, attributes: own }) => ({
+      traceId: context.traceId,
+      spanId: context.spanId,
+      attributes: copyAttributes(own, size),
+    })),
+    status: toStatus(span.status),
+    resource,
+    scope: {
+      name: scope?.name ?? '',
+      ...(scope?.version === undefined ? {} : { version: scope.version }),
+    },
+  };
+  const parent = span.parentSpanContext;
+  const parentSpanId = parent?.spanId ?? span.parentSpanId;
+  if (parentSpanId !== undefined && VALID_SPAN_ID.test(parentSpanId)) {
+    record.parentSpanId = parentSpanId;
+    if (parent?.isRemote) record.parentIsRemote = true;
+  }
+  const state = traceState?.serialize();
+  if (state) record.traceState = state;
+  return { record, hasUsage: usage !== undefined, bytes: size.bytes };
+}
+
+function writeModelFacts(attributes: AttributeMap, usage: ReturnType<typeof readUsage>): void {
+  if (usage) attributes['mlflow.chat.tokenUsage'] ??= JSON.stringify(usage);
+  const model = readModel(attributes);
+  if (model !== undefined) attributes['mlflow.llm.model'] ??= model;
+  const provider = readProvider(attributes);
+  if (provider !== undefined) attributes['mlflow.llm.provider'] ??= provider;
+  const cost = readCost(attributes);
+  // Also where the span has one already: it may hold what the server refuses.
+  if (cost) attributes['mlflow.llm.cost'] = JSON.stringify(cost);
+  else delete attributes['mlflow.llm.cost'];
+}
+
+/**
+ * Takes token counts and cost from a span whose own numbers sum up those of spans below, so that the
+ * trace counts each call once. The empty object keeps servers from reading the span's other attributes,
+ * which stay as they are.
+ */
+export function dropRolledUpUsage(record: SpanRecord): void {
+  const { attributes } = record;
+  if (serverReadsUsage(attributes)) attributes['mlflow.chat.tokenUsage'] = '{}';
+  else delete attributes['mlflow.chat.tokenUsage'];
+  delete attributes['mlflow.llm.cost'];
+}
+
+/** The server shows UNSET as it is; a span that did not fail is OK. */
+function toStatus(status: SpanLike['status']): SpanRecord['status'] {
+  if (status.code !== 2) return { code: 1 };
+  return { code: 2, ...(status.message ? { message: mend(status.message) } : {}) };
+}
+
+function copyEvent(
+  event: { name: string; time: HrTime; attributes?: Attributes | undefined },
+  size: { bytes: number },
+): EventRecord {
+  size.bytes += event.name.length + 20;
+  return {
+    name: mend(event.name),
+    timeUnixNano: toNanos(event.time),
+    attributes: copyAttributes(event.attributes, size),
+  };
+}
+
+function copyAttributes(attributes: Attributes | undefined, size: { bytes: number }): AttributeMap {
+  if (attributes === undefined) return NO_ATTRIBUTES;
+  const copy: AttributeMap = {};
+  for (const key in attributes) {
+    const value = attributes[key];
+    if (value === undefined || value === null) continue;
+    const clean = cleanValue(value as AttributeValue);
+    copy[mend(key)] = clean;
+    size.bytes += key.length + sizeOf(clean);
+  }
+  return copy;
+}
+
+/** A number that JSON cannot hold makes pages of several backends unreadable; it travels as its name. */
+function cleanValue(value: AttributeValue): AttributeValue {
+  if (typeof value === 'string') return mend(value);
+  if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
+  if (!Array.isArray(value)) return value;
+  return (value as readonly unknown[]).map((item) =>
+    typeof item === 'string'
+      ? mend(item)
+      : typeof item === 'number' && !Number.isFinite(item)
+        ? null
+        : item,
+  ) as unknown as AttributeValue;
+}
+
+function sizeOf(value: AttributeValue): number {
+  if (typeof value === 'string') return value.length;
+  if (typeof value !== 'object') return 8;
+  let size = 8;
+  for (const item of value) size += typeof item === 'string' ? item.length + 4 : 8;
+  return size;
+}
+
+/** A span that never ended, or whose clock went back, must not give the trace a negative duration. */
+function notBefore(start: bigint, end: bigint): bigint {
+  if (end > start) return end;
+  return start;
+}
+
+function toNanos([seconds, nanos]: HrTime): bigint {
+  return BigInt(Math.trunc(seconds)) * 1_000_000_000n + BigInt(Math.trunc(nanos));
+}

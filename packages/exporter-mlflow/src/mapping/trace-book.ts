@@ -1,0 +1,361 @@
+import type {
+  AssessmentRecord,
+  AttributeMap,
+  ExperimentRef,
+  RunRecord,
+  SpanRecord,
+  TraceInfoRecord,
+  TraceRecord,
+} from '../internal-types.js';
+import { readAssessments } from './assessment.js';
+import { createFoldMemory, type FoldMemory, foldSpans } from './fold.js';
+import {
+  type Complaint,
+  MAX_SESSION,
+  MAX_TRACE_NAME,
+  readMetadata,
+  readTags,
+  TRACE_NAME_TAG,
+  toMetadata,
+  toTag,
+  writeTraceTags,
+} from './labels.js';
+import { Lead } from './lead.js';
+import { previewOf } from './preview.js';
+import { readText } from './read.js';
+import { dropRollups } from './rollup.js';
+import { takeRun } from './run.js';
+import type { MappedSpan } from './span.js';
+import { cap } from './text.js';
+
+export interface TraceBookOptions {
+  experiment: ExperimentRef;
+  runId?: string | undefined;
+  tags: Readonly<Record<string, string>>;
+  metadata: Readonly<Record<string, string>>;
+  maxSpansPerTrace: number;
+  /** Milliseconds after a local root until its trace is closed from here. */
+  remoteRootTimeoutMs: number;
+  complain: Complaint;
+}
+
+/** Traces remembered between batches; beyond it the ones unchanged for longest are closed. */
+const MAX_TRACES = 2_000;
+/** A trace whose root has come is remembered so long for spans that end after it. */
+const LATE_SPANS_MS = 60_000;
+/** A trace of this process without a new span for so long has lost its root. */
+const LOST_ROOT_MS = 15 * 60_000;
+
+export interface SizedTrace {
+  record: TraceRecord;
+  /** Estimated size in memory and on the wire. */
+  bytes: number;
+}
+
+interface TraceMemory {
+  traceId: string;
+  touchedAt: number;
+  experiment: ExperimentRef | undefined;
+  runId: string | undefined;
+  lead: Lead;
+  root: 'none' | 'local' | 'remote' | 'closed';
+  rootStatus: 1 | 2 | undefined;
+  rootName: string | undefined;
+  /** The root as it was sent, while it still lacks what the trace is about. */
+  bareRoot: SpanRecord | undefined;
+  startMs: number;
+  endMs: number;
+  clientRequestId: string | undefined;
+  session: string | undefined;
+  user: string | undefined;
+  tags: Record<string, string>;
+  metadata: Record<string, string>;
+  assessments: AssessmentRecord[];
+  fold: FoldMemory;
+  usageAbove: Set<string>;
+  restates: boolean;
+}
+
+/**
+ * Puts mapped spans together to traces. A batch may hold any part of a trace, so what the rest of it
+ * needs (destination, what the trace is about, tags, which spans were folded) is remembered, bounded
+ * in number and time.
+ */
+export class TraceBook {
+  readonly #options: TraceBookOptions;
+  readonly #tags: Readonly<Record<string, string>>;
+  readonly #metadata: Readonly<Record<string, string>>;
+  /** In the order of the last change. */
+  readonly #traces = new Map<string, TraceMemory>();
+  #folded = 0;
+
+  constructor(options: TraceBookOptions) {
+    this.#options = options;
+    const entries = (
+      labels: Readonly<Record<string, string>>,
+      clean: typeof toTag,
+    ): Record<string, string> =>
+      Object.fromEntries(
+        Object.entries(labels)
+          .map(([key, value]) => clean(key, value, options.complain))
+          .filter((entry) => entry !== undefined),
+      );
+    this.#tags = entries(options.tags, toTag);
+    this.#metadata = entries(options.metadata, toMetadata);
+  }
+
+  /** Spans folded so far. */
+  get folded(): number {
+    return this.#folded;
+  }
+
+  /** One record for each trace in the batch, and the runs that spans in it asked for. */
+  add(spans: readonly MappedSpan[], now: number): { traces: SizedTrace[]; runs: RunRecord[] } {
+    const groups = new Map<string, MappedSpan[]>();
+    for (const span of spans) {
+      const group = groups.get(span.record.traceId);
+      if (group === undefined) groups.set(span.record.traceId, [span]);
+      else group.push(span);
+    }
+    const traces: SizedTrace[] = [];
+    const runs: RunRecord[] = [];
+    for (const [traceId, group] of groups) {
+      const memory = this.#recall(traceId, now);
+      traces.push(this.#addToTrace(memory, group, runs));
+    }
+    return { traces, runs };
+  }
+
+  /**
+   * Ends of traces whose root has not come: those that have waited long enough, and those beyond the
+   * bound; all of them when `all` is set (the process ends, no root can come any more).
+   */
+  close(now: number, all = false): TraceRecord[] {
+    const closed: TraceRecord[] = [];
+    for (const memory of this.#traces.values()) {
+      const excess = this.#traces.size > MAX_TRACES;
+      if (!all && !excess && now - memory.touchedAt < this.#patience(memory)) continue;
+      if (memory.root === 'none' || memory.root === 'remote') {
+        closed.push(this.#closing(memory));
+        memory.root = 'closed';
+        memory.touchedAt = now;
+        // Remembered on, so that a root that comes after all corrects what was written.
+        if (!all && !excess) continue;
+      }
+      this.#traces.delete(memory.traceId);
+    }
+    return closed;
+  }
+
+  #patience({ root }: TraceMemory): number {
+    if (root === 'remote') return this.#options.remoteRootTimeoutMs;
+    return root === 'local' ? LATE_SPANS_MS : LOST_ROOT_MS;
+  }
+
+  #recall(traceId: string, now: number): TraceMemory {
+    let memory = this.#traces.get(traceId);
+    if (memory === undefined) {
+      memory = {
+        traceId,
+        touchedAt: now,
+        experiment: undefined,
+        runId: undefined,
+        lead: new Lead(),
+        root: 'none',
+        rootStatus: undefined,
+        rootName: undefined,
+        bareRoot: undefined,
+        startMs: Number.POSITIVE_INFINITY,
+        endMs: 0,
+        clientRequestId: undefined,
+        session: undefined,
+        user: undefined,
+        tags: {},
+        metadata: {},
+        assessments: [],
+        fold: createFoldMemory(),
+        usageAbove: new Set(),
+        restates: false,
+      };
+    } else {
+      this.#traces.delete(traceId);
+      memory.touchedAt = now;
+    }
+    this.#traces.set(traceId, memory);
+    return memory;
+  }
+
+  #addToTrace(memory: TraceMemory, group: MappedSpan[], runs: RunRecord[]): SizedTrace {
+    const root = group.find(({ record }) => record.parentSpanId === undefined)?.record;
+    const localRoot = root ?? group.find(({ record }) => record.parentIsRemote)?.record;
+    let about = false;
+    for (const { record } of group) about = this.#observe(memory, record) || about;
+    this.#chooseDestination(memory, group, localRoot);
+    for (const { record } of group) {
+      const run = takeRun(record, memory.experiment ?? this.#options.experiment);
+      if (run) runs.push(run);
+    }
+    dropRollups(group, memory.usageAbove);
+    const before = memory.fold.folded;
+    const kept = foldSpans(group, memory.fold, this.#options.maxSpansPerTrace, root !== undefined);
+    this.#folded += memory.fold.folded - before;
+
+    const spans = kept.map(({ record }) => record);
+    if (root) this.#rootCame(memory, root);
+    else if (localRoot && memory.root === 'none') this.#localRootCame(memory, localRoot);
+    else if (about && memory.bareRoot) spans.push(this.#amendRoot(memory, memory.bareRoot));
+    const completing = spans.find((span) => span === localRoot || span.parentSpanId === undefined);
+    const info = this.#info(memory, completing !== undefined);
+    if (completing) writePreviews(info, completing.attributes);
+    if (memory.root === 'local' || memory.root === 'closed') {
+      info.assessments = memory.assessments.splice(0);
+    }
+    const record: TraceRecord = { info, complete: completing !== undefined, spans };
+    if (memory.root === 'remote') record.remoteRoot = true;
+    if (memory.restates && root) {
+      record.restates = true;
+      memory.restates = false;
+    }
+    memory.lead.shrink();
+    return { record, bytes: kept.reduce((sum, { bytes }) => sum + bytes, 0) };
+  }
+
+  #closing(memory: TraceMemory): TraceRecord {
+    memory.rootStatus ??= memory.lead.status;
+    memory.rootName ??= memory.lead.name;
+    const info = this.#info(memory, true);
+    writePreviews(info, {
+      'mlflow.spanInputs': memory.lead.inputs,
+      'mlflow.spanOutputs': memory.lead.outputs,
+    });
+    info.assessments = memory.assessments.splice(0);
+    return { info, complete: true, spans: [], closing: true };
+  }
+
+  #observe(memory: TraceMemory, record: SpanRecord): boolean {
+    const { attributes } = record;
+    memory.startMs = Math.min(memory.startMs, Number(record.startTimeUnixNano / 1_000_000n));
+    memory.endMs = Math.max(memory.endMs, Number(record.endTimeUnixNano / 1_000_000n));
+    memory.session ??=
+      readText(attributes, 'session.id') ?? readText(attributes, 'gen_ai.conversation.id');
+    memory.user ??= readText(attributes, 'user.id');
+    memory.clientRequestId ??= readText(attributes, 'dspy.client_request_id');
+    memory.assessments.push(...readAssessments(record));
+    // On the execution's outermost span; its parent may be anybody's.
+    const isOurs = attributes['dspy.module.name'] !== undefined;
+    const outermost = isOurs || record.parentSpanId === undefined || record.parentIsRemote;
+    const complain = this.#options.complain;
+    let changed = memory.lead.observe(record);
+    if (outermost) {
+      for (const [key, value] of Object.entries(readTags(attributes, complain))) {
+        changed ||= memory.tags[key] !== value;
+        memory.tags[key] = value;
+      }
+      Object.assign(memory.metadata, readMetadata(attributes, complain));
+    }
+    return changed;
+  }
+
+  /** The root's word counts most, then a span of ours; what was sent first is where the server has the trace. */
+  #chooseDestination(
+    memory: TraceMemory,
+    group: readonly MappedSpan[],
+    root: SpanRecord | undefined,
+  ): void {
+    const named = (key: string): string | undefined =>
+      (root && readText(root.attributes, key)) ??
+      group
+        .map(({ record }) => readText(record.attributes, key))
+        .find((text) => text !== undefined);
+    const experiment = named('dspy.experiment');
+    const first = memory.experiment === undefined;
+    if (experiment !== undefined && (first || root)) {
+      if (!first && memory.experiment?.name !== experiment) memory.restates = true;
+      memory.experiment = { name: experiment };
+    }
+    memory.experiment ??= this.#options.experiment;
+    const runId = named('dspy.run_id');
+    if (runId !== undefined && (memory.runId === undefined || root)) memory.runId = runId;
+    memory.runId ??= this.#options.runId;
+  }
+
+  #rootCame(memory: TraceMemory, root: SpanRecord): void {
+    if (memory.root === 'closed') memory.restates = true;
+    memory.root = 'local';
+    memory.rootStatus = root.status.code === 2 ? 2 : 1;
+    memory.rootName =
+      readText(root.attributes, `mlflow.traceTag.${TRACE_NAME_TAG}`) ??
+      readText(root.attributes, 'dspy.module.name') ??
+      memory.lead.name ??
+      root.name;
+    this.#dressRoot(memory, root);
+    const { 'mlflow.spanInputs': inputs, 'mlflow.spanOutputs': outputs } = root.attributes;
+    memory.bareRoot = inputs === undefined && outputs === undefined ? root : undefined;
+    if (memory.bareRoot === undefined) memory.lead.forgetContent();
+  }
+
+  #localRootCame(memory: TraceMemory, localRoot: SpanRecord): void {
+    memory.root = 'remote';
+    memory.rootStatus = localRoot.status.code === 2 ? 2 : 1;
+    memory.rootName =
+      readText(localRoot.attributes, 'dspy.module.name') ?? memory.lead.name ?? localRoot.name;
+  }
+
+  /** A span that ended after its root says what the trace is about: the root is sent once more. */
+  #amendRoot(memory: TraceMemory, root: SpanRecord): SpanRecord {
+    const again = { ...root, attributes: { ...root.attributes } };
+    memory.rootName = memory.lead.name ?? memory.rootName;
+    this.#dressRoot(memory, again);
+    const { 'mlflow.spanInputs': inputs, 'mlflow.spanOutputs': outputs } = again.attributes;
+    if (inputs !== undefined || outputs !== undefined) memory.bareRoot = undefined;
+    return again;
+  }
+
+  /** The server takes the trace's name, previews and tags from its root span. */
+  #dressRoot(memory: TraceMemory, root: SpanRecord): void {
+    const { attributes } = root;
+    if (memory.lead.inputs !== undefined) attributes['mlflow.spanInputs'] ??= memory.lead.inputs;
+    if (memory.lead.outputs !== undefined && root.status.code !== 2) {
+      attributes['mlflow.spanOutputs'] ??= memory.lead.outputs;
+    }
+    const tags: Record<string, string> = this.#allTags(memory);
+    const name = memory.rootName ?? root.name;
+    tags[TRACE_NAME_TAG] = cap(name, MAX_TRACE_NAME);
+    writeTraceTags(attributes, tags);
+  }
+
+  #allTags(memory: TraceMemory): Record<string, string> {
+    const tags = { ...this.#tags, ...memory.tags };
+    if (memory.fold.folded > 0) tags['dspy.folded_spans'] = String(memory.fold.folded);
+    return tags;
+  }
+
+  #info(memory: TraceMemory, complete: boolean): TraceInfoRecord {
+    const metadata: Record<string, string> = { ...this.#metadata, ...memory.metadata };
+    if (memory.session !== undefined) {
+      metadata['mlflow.trace.session'] = cap(memory.session, MAX_SESSION);
+    }
+    if (memory.user !== undefined) metadata['mlflow.trace.user'] = cap(memory.user, MAX_SESSION);
+    const info: TraceInfoRecord = {
+      traceId: memory.traceId,
+      experiment: memory.experiment ?? this.#options.experiment,
+      requestTimeMs: memory.startMs,
+      state: complete ? (memory.rootStatus === 2 ? 'ERROR' : 'OK') : 'IN_PROGRESS',
+      metadata,
+      tags: this.#allTags(memory),
+      assessments: [],
+    };
+    if (memory.runId !== undefined) info.runId = memory.runId;
+    if (memory.rootName !== undefined) info.name = cap(memory.rootName, MAX_TRACE_NAME);
+    if (memory.clientRequestId !== undefined) info.clientRequestId = memory.clientRequestId;
+    if (complete) info.durationMs = memory.endMs - memory.startMs;
+    return info;
+  }
+}
+
+function writePreviews(info: TraceInfoRecord, attributes: AttributeMap): void {
+  const request = previewOf(attributes['mlflow.spanInputs'], 'user');
+  if (request !== undefined) info.requestPreview = request;
+  const response = previewOf(attributes['mlflow.spanOutputs'], 'assistant');
+  if (response !== undefined) info.responsePreview = response;
+}
