@@ -1,1 +1,2 @@
-export {};
+export { DspyInstrumentation } from './instrumentation.js';
+export * from './types.js';

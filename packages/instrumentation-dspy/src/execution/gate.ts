@@ -1,0 +1,222 @@
+import type { Attributes, Context, SpanOptions } from '@opentelemetry/api';
+import { context, INVALID_SPAN_CONTEXT, SpanKind, TraceFlags, trace } from '@opentelemetry/api';
+import { DSPY_EVALUATION_ID } from '../attributes/dspy.js';
+import { OPENINFERENCE_SPAN_KIND, TAG_TAGS } from '../attributes/openinference.js';
+import type { AxCopy } from '../copy.js';
+import { diagnostics } from '../diagnostics.js';
+import { isSampled } from '../sampling.js';
+import type { Settings } from '../settings.js';
+import {
+  contextOfDecision,
+  FILTERED,
+  isInference,
+  scopeOf,
+  type TraceValues,
+  traceValuesOf,
+  UNSAMPLED,
+} from './context.js';
+import type { CallKind, Subject } from './kinds.js';
+import { type Inherited, Operation } from './operation.js';
+import { explicitContext, optionsOf, signalOf, withOwnIdentity } from './options.js';
+
+/**
+ * What becomes of a call: it is traced (an operation, running in `operation.context`), it runs in a
+ * context that keeps what is below from being traced, or it is left alone (`undefined`).
+ */
+export type Entry = Operation | Context | undefined;
+
+/**
+ * Decides about a call and starts its span. One decision holds for a whole execution: the outermost
+ * call takes it, before anything is read or serialised, and the context carries it on.
+ *
+ * @param parent The context the call belongs to. Default: the active one.
+ */
+export function begin(
+  copy: AxCopy,
+  kind: CallKind,
+  self: unknown,
+  args: readonly unknown[],
+  parent: Context = context.active(),
+): Entry {
+  const { settings } = copy.recorder;
+  if (!settings.enabled) return undefined;
+  let home = parent;
+  let scope = scopeOf(home);
+  if (scope === undefined) {
+    home = explicitContext(kind, args) ?? home;
+    scope = scopeOf(home);
+  }
+  if (scope === UNSAMPLED) return undefined;
+  return scope === undefined || scope === FILTERED
+    ? beginOutermost(copy, settings, kind, self, args, home, scope)
+    : beginBelow(copy, settings, kind, self, args, home, scope);
+}
+
+function beginOutermost(
+  copy: AxCopy,
+  settings: Settings,
+  kind: CallKind,
+  self: unknown,
+  args: readonly unknown[],
+  home: Context,
+  scope: typeof FILTERED | undefined,
+): Entry {
+  // Below a program that was filtered out only another program starts an execution.
+  if (scope === FILTERED && kind.role !== 'program') return undefined;
+  if (!passesSampling(home, settings)) return contextOfDecision(home, UNSAMPLED);
+  const subject = kind.subject(copy, self, args, settings);
+  if (!passesFilter(settings, kind, subject)) {
+    return scope === FILTERED ? undefined : contextOfDecision(home, FILTERED);
+  }
+  if (!passesCondition(settings, kind, subject, self, args)) {
+    return contextOfDecision(home, UNSAMPLED);
+  }
+  const values = traceValuesOf(home);
+  const inherited: Inherited = {
+    identity: values?.identity,
+    values,
+    serialize: settings.serialize,
+    dropped: false,
+    uncertain: false,
+  };
+  return start(copy, settings, kind, subject, self, args, home, undefined, inherited);
+}
+
+function beginBelow(
+  copy: AxCopy,
+  settings: Settings,
+  kind: CallKind,
+  self: unknown,
+  args: readonly unknown[],
+  home: Context,
+  above: Operation,
+): Entry {
+  if (above.childMode === 'summed') {
+    return kind.role === 'model' ? counted(settings, kind, above) : undefined;
+  }
+  if (kind.role !== 'model' && !settings.steps && above.childMode === 'nested') return undefined;
+  const subject = kind.subject(copy, self, args, settings);
+  if (!passesFilter(settings, kind, subject)) return undefined;
+  const inherited = inheritFrom(above, traceValuesOf(home));
+  return start(copy, settings, kind, subject, self, args, home, above, inherited);
+}
+
+function start(
+  copy: AxCopy,
+  settings: Settings,
+  kind: CallKind,
+  subject: Subject,
+  self: unknown,
+  args: readonly unknown[],
+  home: Context,
+  above: Operation | undefined,
+  inherited: Inherited,
+): Operation {
+  const options = optionsOf(kind, args);
+  const own = options === undefined ? inherited : withOwnIdentity(inherited, options);
+  const linked = above?.childMode === 'linked' && kind.role === 'program';
+  // Someone reports this model call already: the same tokens must not be counted twice.
+  const duplicate = kind.inference === true && isInference(home);
+  let attributes = subject.attributes;
+  if (own.identity !== undefined || linked || duplicate) {
+    attributes = { ...attributes, ...own.identity };
+    if (linked) attributes[DSPY_EVALUATION_ID] = above.span.spanContext().spanId;
+    if (duplicate && settings.openInference) attributes[OPENINFERENCE_SPAN_KIND] = 'CHAIN';
+  }
+  const spanOptions: SpanOptions = { kind: kind.spanKind ?? SpanKind.INTERNAL, attributes };
+  if (linked) {
+    spanOptions.root = true;
+    spanOptions.links = [{ context: above.span.spanContext() }];
+  } else if (subject.links !== undefined) {
+    spanOptions.links = subject.links;
+  }
+  const span = copy.recorder.tracer.startSpan(subject.spanName, spanOptions, home);
+  const operation = new Operation(kind, settings, span, above, own, duplicate, home);
+  if (above === undefined || linked) {
+    operation.outermost = outermostAttributes(settings, own.values);
+  }
+  if (options !== undefined) operation.signal = signalOf(options);
+  if (operation.recording) {
+    try {
+      if (kind.input !== undefined) operation.recordInput(kind.input(self, args));
+      kind.started?.(operation, self, args);
+    } catch (fault) {
+      diagnostics.fault('kind.started', fault);
+    }
+  }
+  return operation;
+}
+
+/** A model call whose usage is counted and that is no span. */
+function counted(settings: Settings, kind: CallKind, above: Operation): Operation {
+  return new Operation(kind, settings, NO_SPAN, above, above.inherited, false, undefined);
+}
+
+const NO_SPAN = trace.wrapSpanContext(INVALID_SPAN_CONTEXT);
+
+function inheritFrom(above: Operation, values: TraceValues | undefined): Inherited {
+  const { inherited } = above;
+  if (values === inherited.values) return inherited;
+  return { ...inherited, values, identity: { ...inherited.identity, ...values?.identity } };
+}
+
+function passesSampling(home: Context, settings: Settings): boolean {
+  if (settings.samplingThreshold === 0) return true;
+  const around = trace.getSpanContext(home);
+  // A trace id is there: every process of the trace decides alike. None: one draw for the execution.
+  return around !== undefined && trace.isSpanContextValid(around)
+    ? (around.traceFlags & TraceFlags.SAMPLED) !== 0 &&
+        isSampled(around.traceId, settings.samplingThreshold)
+    : Math.random() < settings.samplingRate;
+}
+
+function passesFilter(settings: Settings, kind: CallKind, subject: Subject): boolean {
+  const { moduleFilter } = settings;
+  if (moduleFilter === undefined || kind.role !== 'program') return true;
+  try {
+    return Boolean(moduleFilter(subject.name, subject.type));
+  } catch {
+    diagnostics.warnOnce('moduleFilter', 'moduleFilter threw; the program is traced');
+    return true;
+  }
+}
+
+function passesCondition(
+  settings: Settings,
+  kind: CallKind,
+  subject: Subject,
+  self: unknown,
+  args: readonly unknown[],
+): boolean {
+  const { traceCondition } = settings;
+  if (traceCondition === undefined) return true;
+  try {
+    const inputs = kind.input?.(self, args);
+    const named =
+      typeof inputs === 'object' && inputs !== null && !Array.isArray(inputs)
+        ? (inputs as Record<string, unknown>)
+        : { input: inputs };
+    return Boolean(traceCondition(named, { name: subject.name, type: subject.type }));
+  } catch {
+    diagnostics.warnOnce('traceCondition', 'traceCondition threw; the execution is traced');
+    return true;
+  }
+}
+
+function outermostAttributes(
+  settings: Settings,
+  values: TraceValues | undefined,
+): Attributes | undefined {
+  const given = values?.outermost;
+  const { tags } = settings;
+  if (given === undefined || tags === undefined) return given ?? tags;
+  return {
+    ...tags,
+    ...given,
+    [TAG_TAGS]: [...listOf(tags[TAG_TAGS]), ...listOf(given[TAG_TAGS])],
+  };
+}
+
+function listOf(value: Attributes[string]): string[] {
+  return Array.isArray(value) ? (value as string[]) : [];
+}

@@ -1,0 +1,303 @@
+import type { Attributes, Context, Span } from '@opentelemetry/api';
+import { SpanStatusCode } from '@opentelemetry/api';
+import {
+  DSPY_ATTEMPT_ERROR,
+  DSPY_ATTEMPT_EVENT,
+  DSPY_ATTEMPT_INDEX,
+  DSPY_OUTCOME,
+  DSPY_TRUNCATED,
+  type Outcome,
+} from '../attributes/dspy.js';
+import {
+  ERROR_TYPE,
+  EXCEPTION_EVENT,
+  EXCEPTION_MESSAGE,
+  EXCEPTION_STACKTRACE,
+  EXCEPTION_TYPE,
+} from '../attributes/gen-ai.js';
+import {
+  INPUT_MIME_TYPE,
+  INPUT_VALUE,
+  MIME_JSON,
+  MIME_TEXT,
+  OUTPUT_MIME_TYPE,
+  OUTPUT_VALUE,
+} from '../attributes/openinference.js';
+import { describeError } from '../capture/error.js';
+import { type SerializeOptions, serialize, serializeText } from '../capture/serialize.js';
+import type { TokenUsage } from '../capture/usage.js';
+import { diagnostics } from '../diagnostics.js';
+import type { Settings } from '../settings.js';
+import { contextOf, type TraceValues } from './context.js';
+import { isFailure, outcomeOf, outcomeOfOpen } from './ending.js';
+import type { CallKind, ChildMode } from './kinds.js';
+import { sanitizeInput, sanitizeOutput, WITHHELD } from './sanitize.js';
+import { sum, Totals } from './totals.js';
+
+/** What an operation passes on to the operations below it. */
+export interface Inherited {
+  /** Session, user, experiment and run: on every span, at its start. */
+  identity: Attributes | undefined;
+  values: TraceValues | undefined;
+  serialize: SerializeOptions;
+  /** A sanitizer failed: no content is recorded from here on down. */
+  dropped: boolean;
+  /** A sanitizer removed what cannot be searched for in text: text made from the inputs is withheld. */
+  uncertain: boolean;
+}
+
+/**
+ * One traced call from its start to its end. There is one way to end it, {@link end}, whatever
+ * happens first: the result, a failure, the end of a stream, the end of the call around it.
+ */
+export class Operation {
+  /** Set in one call when the span ends. */
+  readonly attributes: Attributes = {};
+  readonly recording: boolean;
+  readonly inference: boolean;
+  /** Where the call runs; `undefined`: where it is (a call that is counted and no span). */
+  readonly context: Context | undefined;
+  readonly childMode: ChildMode;
+  ended = false;
+  /** The caller's signal, which tells an abort from a timeout. */
+  signal: AbortSignal | undefined;
+  /** `true` for a stream, which nobody may ever end: it ends with the operation around it. */
+  streaming = false;
+  /** Runs first when the operation ends, on every path: writes what a stream gave so far. */
+  beforeEnd: ((operation: Operation) => void) | undefined;
+  /** Called with every operation that begins directly below. */
+  onChild: ((child: Operation) => void) | undefined;
+  totals: Totals | undefined;
+  /** The surface's own state of this call. */
+  state: unknown;
+
+  inherited: Inherited;
+  /** Set on the outermost operation alone. */
+  outermost: Attributes | undefined;
+
+  #open: Operation[] | undefined;
+  #slot = 0;
+  #truncated: string[] | undefined;
+
+  constructor(
+    readonly kind: CallKind,
+    readonly settings: Settings,
+    readonly span: Span,
+    readonly parent: Operation | undefined,
+    inherited: Inherited,
+    /** `true`: the same model call is reported by someone else, who has its tokens. */
+    readonly duplicate: boolean,
+    home: Context | undefined,
+  ) {
+    this.inherited = inherited;
+    this.recording = span.isRecording();
+    this.inference = kind.inference === true;
+    this.context = home === undefined ? undefined : contextOf(home, this);
+    this.childMode = kind.children === undefined ? 'nested' : kind.children(settings);
+    if (parent !== undefined && !parent.ended) this.#attach(parent);
+  }
+
+  /** Input content may be recorded. */
+  get recordsInputs(): boolean {
+    return this.settings.inputs && !this.inherited.dropped;
+  }
+
+  /** Output content may be recorded. */
+  get recordsOutputs(): boolean {
+    return this.settings.outputs && !this.inherited.dropped;
+  }
+
+  /**
+   * Text that a model wrote or was given may be recorded as far as the switches go: it may quote any
+   * input, so it is withheld where a sanitizer removed something that cannot be found in it again.
+   */
+  get recordsText(): boolean {
+    return !this.inherited.dropped && !this.inherited.uncertain;
+  }
+
+  /** Sets `input.value` to what the sanitizer leaves of the value, within the budget. */
+  recordInput(value: unknown): void {
+    if (value === undefined || !(this.settings.inputs || this.settings.outputs)) return;
+    const sanitized = sanitizeInput(this, value);
+    if (sanitized !== WITHHELD && this.recordsInputs) {
+      this.#value(INPUT_VALUE, INPUT_MIME_TYPE, sanitized);
+    }
+  }
+
+  /** Sets `output.value` to what the sanitizer leaves of the value, within the budget. */
+  recordOutput(value: unknown): void {
+    if (value === undefined || !this.recordsOutputs) return;
+    const sanitized = sanitizeOutput(this, value);
+    if (sanitized !== WITHHELD) this.#value(OUTPUT_VALUE, OUTPUT_MIME_TYPE, sanitized);
+  }
+
+  /** Sets an attribute to the JSON of a value, within the budget, and returns the JSON. */
+  json(name: string, value: unknown): string {
+    const { json, truncated } = serialize(value, this.inherited.serialize);
+    if (truncated) this.markTruncated(name);
+    this.attributes[name] = json;
+    return json;
+  }
+
+  /** Sets an attribute to a string as it is, or to the JSON of any other value, within the budget. */
+  text(name: string, value: unknown): string {
+    const { text, truncated } = serializeText(value, this.inherited.serialize);
+    if (truncated) this.markTruncated(name);
+    this.attributes[name] = text;
+    return text;
+  }
+
+  /** Notes that the attribute does not hold all of its value. */
+  markTruncated(name: string): void {
+    this.#truncated ??= [];
+    this.#truncated.push(name);
+  }
+
+  /** Counts a model call and what it used; `cost` in US dollars. */
+  addModelCall(usage: TokenUsage | undefined, cost: number | undefined): void {
+    if (this.duplicate) return;
+    this.totals ??= new Totals();
+    this.totals.modelCalls++;
+    this.addUsage(usage, cost);
+  }
+
+  /** Adds usage that is no model call of its own (embeddings); `cost` in US dollars. */
+  addUsage(usage: TokenUsage | undefined, cost: number | undefined): void {
+    if (this.duplicate) return;
+    this.totals ??= new Totals();
+    if (usage !== undefined) this.totals.addUsage(usage);
+    this.totals.cost = sum(this.totals.cost, cost);
+  }
+
+  /** Adds an event to the span now. Values must have passed the content switches. */
+  event(name: string, attributes: Attributes): void {
+    if (this.recording && !this.ended) this.span.addEvent(name, attributes);
+  }
+
+  /** Records a failed attempt at a result that was tried again. */
+  attempt(index: number, error: unknown): void {
+    if (!this.recording || this.ended) return;
+    const attributes: Attributes = { [DSPY_ATTEMPT_INDEX]: index };
+    if (error !== undefined) {
+      const { code, message } = this.#describe(error);
+      attributes[ERROR_TYPE] = code;
+      attributes[DSPY_ATTEMPT_ERROR] = message;
+    }
+    this.span.addEvent(DSPY_ATTEMPT_EVENT, attributes);
+  }
+
+  /** Ends the operation with what it threw: a failure, an abort, or Ax's own control flow. */
+  fail(error: unknown): void {
+    if (this.ended) return;
+    let outcome: Outcome = 'error';
+    try {
+      outcome = outcomeOf(error, this.signal);
+    } catch (fault) {
+      // A thrown value whose properties throw when read.
+      diagnostics.fault('ending', fault);
+    }
+    this.end(outcome, error);
+  }
+
+  /** Ends the operation once; later calls do nothing. Never throws. */
+  end(outcome: Outcome, error?: unknown): void {
+    if (this.ended) return;
+    try {
+      this.beforeEnd?.(this);
+    } catch (fault) {
+      diagnostics.fault('operation.beforeEnd', fault);
+    }
+    this.ended = true;
+    this.beforeEnd = undefined;
+    this.state = undefined;
+    try {
+      this.#endOpen(outcome);
+      this.#detach();
+      if (this.recording) {
+        this.#write(outcome);
+        if (isFailure(outcome)) this.#writeFailure(outcome, error);
+      }
+    } catch (fault) {
+      diagnostics.fault('operation.end', fault);
+    }
+    try {
+      this.span.end();
+    } catch (fault) {
+      diagnostics.fault('span.end', fault);
+    }
+  }
+
+  #value(name: string, mimeName: string, value: unknown): void {
+    const isText = typeof value === 'string';
+    if (isText) this.text(name, value);
+    else this.json(name, value);
+    this.attributes[mimeName] = isText ? MIME_TEXT : MIME_JSON;
+  }
+
+  #write(outcome: Outcome): void {
+    const { attributes } = this;
+    attributes[DSPY_OUTCOME] = outcome;
+    if (this.totals !== undefined && this.kind.role === 'program') this.totals.write(attributes);
+    if (this.#truncated !== undefined) attributes[DSPY_TRUNCATED] = this.#truncated;
+    this.span.setAttributes(attributes);
+    if (this.outermost !== undefined) this.span.setAttributes(this.outermost);
+  }
+
+  #writeFailure(outcome: Outcome, error: unknown): void {
+    const { type, code, message, stack } = this.#describe(error);
+    this.span.setAttribute(ERROR_TYPE, outcome === 'timeout' ? 'timeout' : code);
+    this.span.setStatus({ code: SpanStatusCode.ERROR, message });
+    const event: Attributes = { [EXCEPTION_TYPE]: type, [EXCEPTION_MESSAGE]: message };
+    if (stack !== undefined) event[EXCEPTION_STACKTRACE] = stack;
+    // Not recordException: it reads the thrown value again, which may throw or leak.
+    this.span.addEvent(EXCEPTION_EVENT, event);
+  }
+
+  #describe(error: unknown) {
+    const { settings, inherited } = this;
+    const content =
+      settings.inputs &&
+      settings.outputs &&
+      settings.inputMessages &&
+      settings.outputMessages &&
+      settings.outputSanitizer === undefined &&
+      this.recordsText;
+    const { redactText } = inherited.serialize;
+    return describeError(error, redactText === undefined ? { content } : { content, redactText });
+  }
+
+  #attach(parent: Operation): void {
+    const open = parent.#open;
+    if (open === undefined) parent.#open = [this];
+    else this.#slot = open.push(this) - 1;
+    parent.onChild?.(this);
+  }
+
+  #detach(): void {
+    const { parent } = this;
+    if (parent === undefined || parent.ended) return;
+    if (this.totals !== undefined) {
+      parent.totals ??= new Totals();
+      parent.totals.add(this.totals);
+    }
+    const open = parent.#open;
+    const last = open?.pop();
+    if (open !== undefined && last !== undefined && last !== this) {
+      open[this.#slot] = last;
+      last.#slot = this.#slot;
+    }
+  }
+
+  /**
+   * Ends what is still open below. A call that is merely not awaited is left to end itself when this
+   * one completed; a stream is not, since nobody may be there to end it.
+   */
+  #endOpen(outcome: Outcome): void {
+    const open = this.#open;
+    if (open === undefined || open.length === 0) return;
+    this.#open = undefined;
+    for (const child of open) {
+      if (outcome !== 'completed' || child.streaming) child.end(outcomeOfOpen(outcome));
+    }
+  }
+}

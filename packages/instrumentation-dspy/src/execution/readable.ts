@@ -1,0 +1,74 @@
+import { context } from '@opentelemetry/api';
+import { diagnostics } from '../diagnostics.js';
+import { type Orphan, unwatch, watch } from './abandoned.js';
+import type { Operation } from './operation.js';
+
+/** Takes note of what passes through a stream. */
+export interface Tap {
+  /** A chunk was handed to the consumer. Must take what it needs now. */
+  chunk(value: unknown): void;
+  /** The stream ended, in whatever way: write what was collected. */
+  collected(): void;
+}
+
+type ReadResult = Awaited<ReturnType<ReadableStreamDefaultReader<unknown>['read']>>;
+
+/**
+ * The stream with a tap on it. It reads from the source only when its consumer reads (no chunk is
+ * buffered in between), and ends the operation when the source closes, fails, is cancelled, or when
+ * nobody can read it any more.
+ */
+export function tapStream(
+  source: ReadableStream<unknown>,
+  operation: Operation,
+  tap: Tap,
+): ReadableStream<unknown> {
+  const reader = source.getReader();
+  const orphan: Orphan = { orphan: () => operation.end('abandoned') };
+  operation.streaming = true;
+  operation.beforeEnd = () => {
+    unwatch(orphan);
+    tap.collected();
+  };
+  const read = (): Promise<ReadResult> =>
+    operation.context === undefined
+      ? reader.read()
+      : context.with(operation.context, reader.read, reader);
+  const stream = new ReadableStream<unknown>(
+    {
+      async pull(controller) {
+        let result: ReadResult;
+        try {
+          result = await read();
+        } catch (error) {
+          operation.fail(error);
+          controller.error(error);
+          return;
+        }
+        if (result.done) {
+          operation.end('completed');
+          controller.close();
+          return;
+        }
+        take(operation, tap, result.value);
+        controller.enqueue(result.value);
+      },
+      cancel(reason) {
+        operation.end('early_exit');
+        return reader.cancel(reason);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  watch(stream, orphan);
+  return stream;
+}
+
+function take(operation: Operation, tap: Tap, value: unknown): void {
+  if (operation.ended) return;
+  try {
+    tap.chunk(value);
+  } catch (fault) {
+    diagnostics.fault('stream.chunk', fault);
+  }
+}

@@ -1,0 +1,90 @@
+import { diagnostics } from '../diagnostics.js';
+import type { Method } from '../hooks/types.js';
+
+type OnValue = (value: unknown) => void;
+
+/**
+ * Tells what comes of a call, without a change for who receives it.
+ *
+ * - A promise that an async function returned is nobody's yet. It is passed on with the observers in
+ *   between, so that a rejection nobody handles stays an unhandled rejection.
+ * - Any other native promise may be someone's own: it is returned as it is and observed on the side.
+ * - A thenable of its own kind may do its work only once `then` is called: it is observed when the
+ *   receiver calls it, and never by us.
+ *
+ * @param fresh The function is an async one, see {@link isAsyncFunction}.
+ * @returns What the receiver of the call gets: `result` itself but for the first case.
+ */
+export function observe(
+  result: unknown,
+  fresh: boolean,
+  onValue: OnValue,
+  onError: OnValue,
+): unknown {
+  if (!isThenable(result)) {
+    onValue(result);
+    return result;
+  }
+  if (fresh && result instanceof Promise) {
+    return result.then(
+      (value) => {
+        onValue(value);
+        return value;
+      },
+      (error: unknown) => {
+        onError(error);
+        throw error;
+      },
+    );
+  }
+  if (result instanceof Promise && result.then === Promise.prototype.then) {
+    result.then(onValue, onError);
+  } else {
+    observeWhenRead(result, onValue, onError);
+  }
+  return result;
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  if ((typeof value !== 'object' || value === null) && typeof value !== 'function') return false;
+  try {
+    return typeof (value as { then?: unknown }).then === 'function';
+  } catch {
+    return false;
+  }
+}
+
+/** `true` when every call returns a new promise that nobody else has. */
+export function isAsyncFunction(method: Method): boolean {
+  return (method as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag] === 'AsyncFunction';
+}
+
+/** Stands in for `then` until it is called for the first time. */
+function observeWhenRead(thenable: PromiseLike<unknown>, onValue: OnValue, onError: OnValue): void {
+  try {
+    const own = Object.getOwnPropertyDescriptor(thenable, 'then');
+    const then = thenable.then as Method;
+    Object.defineProperty(thenable, 'then', {
+      configurable: true,
+      writable: true,
+      enumerable: own?.enumerable ?? false,
+      value(this: unknown, onFulfilled: unknown, onRejected: unknown, ...rest: unknown[]) {
+        if (own === undefined) delete (thenable as { then?: unknown }).then;
+        else Object.defineProperty(thenable, 'then', own);
+        const fulfilled = (value: unknown): unknown => {
+          onValue(value);
+          return typeof onFulfilled === 'function' ? onFulfilled(value) : value;
+        };
+        const rejected = (error: unknown): unknown => {
+          onError(error);
+          if (typeof onRejected === 'function') return onRejected(error);
+          throw error;
+        };
+        return then.call(this, fulfilled, rejected, ...rest);
+      },
+    });
+  } catch {
+    diagnostics.debug('a thenable that cannot be observed was returned; its call ends here');
+    onValue(undefined);
+  }
+}

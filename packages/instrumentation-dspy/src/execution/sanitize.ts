@@ -1,0 +1,60 @@
+import { createValueRedactor } from '../capture/redact.js';
+import { diagnostics } from '../diagnostics.js';
+import type { Operation } from './operation.js';
+
+/** Stands for content that must not be recorded. */
+export const WITHHELD = Symbol('withheld');
+
+/**
+ * The inputs as the user's sanitizer leaves them. What it removed is remembered, so that text made
+ * from the inputs (prompts, errors, tool arguments) does not bring it back.
+ */
+export function sanitizeInput(operation: Operation, value: unknown): unknown {
+  const sanitizer = operation.settings.inputSanitizer;
+  if (sanitizer === undefined) return value;
+  try {
+    // A copy: a sanitizer that deletes a key of its argument must not change the program's own values.
+    const original = isPlainObject(value) ? value : { input: value };
+    const result: unknown = sanitizer({ ...original });
+    const sanitized =
+      original === value ? result : (result as { input?: unknown } | undefined)?.input;
+    remember(operation, value, sanitized);
+    return sanitized;
+  } catch {
+    diagnostics.warnOnce('inputSanitizer', 'inputSanitizer threw; the content is not recorded');
+    operation.inherited = { ...operation.inherited, dropped: true };
+    return WITHHELD;
+  }
+}
+
+/** The output as the user's sanitizer leaves it. */
+export function sanitizeOutput(operation: Operation, value: unknown): unknown {
+  const sanitizer = operation.settings.outputSanitizer;
+  if (sanitizer === undefined) return value;
+  try {
+    return sanitizer(isPlainObject(value) ? { ...value } : value);
+  } catch {
+    diagnostics.warnOnce('outputSanitizer', 'outputSanitizer threw; the content is not recorded');
+    return WITHHELD;
+  }
+}
+
+function remember(operation: Operation, original: unknown, sanitized: unknown): void {
+  const redactor = createValueRedactor(original, sanitized);
+  if (redactor === undefined) return;
+  const { inherited } = operation;
+  const above = inherited.serialize.redactText;
+  const redact = (text: string): string => redactor.redact(text);
+  operation.inherited = {
+    ...inherited,
+    serialize: {
+      ...inherited.serialize,
+      redactText: above === undefined ? redact : (text) => redact(above(text)),
+    },
+    uncertain: inherited.uncertain || redactor.uncertain,
+  };
+}
+
+function isPlainObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,42 @@
+/**
+ * What is hooked in Ax. One file a surface; each exports a table of {@link Hook} entries, listed
+ * below, and nothing else needs to know the file.
+ *
+ * To add a surface, describe its calls as a `CallKind` (execution/kinds.ts) and name the methods:
+ *
+ *     const router: CallKind = {
+ *       role: 'step',                                    // program | model | step
+ *       optionsIndex: 1,                                 // where Ax's options object is, if anywhere
+ *       subject: (copy, self, args, settings) => ({ name, type, spanName, attributes }),
+ *       input: (self, args) => args[0],                  // `input.value`, after switches, sanitizer, budget
+ *       started: (operation, self, args) => {},          // both only when the span records
+ *       finished: (operation, result, self, args) => { operation.recordOutput(result); },
+ *     };
+ *     export const routerHooks: readonly Hook[] = [
+ *       { target: 'AxBalancer', method: 'chat', wrap: tracedCall(router) },
+ *     ];
+ *
+ * - `tracedCall(kind)` (execution/call.ts): a method that returns a value, a promise or a thenable.
+ * - `tracedIterable(kind)` (execution/iterable.ts): a method that returns an async iterator.
+ * - `traceFunction(copy, kind, fn, self, args, isAsyncFunction(fn))`: a function that is no method (a metric).
+ * - `tapStream` (execution/readable.ts): a result that is a ReadableStream.
+ * - A surface that fits none of them writes its own `Wrapper` around `begin()` (execution/gate.ts) and
+ *   `runOperation()`.
+ *
+ * What holds for every hook:
+ *
+ * - The gate, the parent, the span, its one ending and the guards live in execution/. A hook says
+ *   what a call is about. A `CallKind` function that throws is counted and changes nothing for the program.
+ * - Nothing is copied or serialised outside `started`, `finished` and `failed`, which run only for
+ *   operations that exist; `operation.recording` says whether the span records. `subject` runs for
+ *   every traced call and must be cheap (attributes/subject.ts; cache what is costly by instance).
+ * - Identity (what samplers see) goes into the subject's attributes; all else into
+ *   `operation.attributes`, set in one call when the span ends.
+ * - Values of the program go through `operation.recordInput/recordOutput/json/text`, the last two only
+ *   behind `operation.recordsInputs/recordsOutputs/recordsText` and the settings. Nothing else may put
+ *   content on a span.
+ * - Usage goes to `operation.addModelCall(usage, cost)` on the leaf; totals find their way up.
+ */
+import type { Hook } from './types.js';
+
+export const hooks: readonly Hook[] = [];

@@ -1,0 +1,122 @@
+import {
+  InstrumentationBase,
+  InstrumentationNodeModuleDefinition,
+  InstrumentationNodeModuleFile,
+} from '@opentelemetry/instrumentation';
+import { type AxModule, createCopy } from './copy.js';
+import { diagnostics } from './diagnostics.js';
+import { hooks } from './hooks/index.js';
+import { Patches } from './patches.js';
+import type { Recorder } from './recorder.js';
+import { resolveSettings } from './settings.js';
+import type { DspyInstrumentationConfig } from './types.js';
+import { PACKAGE_NAME, PACKAGE_VERSION } from './version.js';
+
+const AX = '@ax-llm/ax';
+const SUPPORTED_VERSIONS = ['>=12 <25'];
+
+/**
+ * OpenTelemetry instrumentation for `@ax-llm/ax`. Registered before Ax is loaded it traces every
+ * copy of Ax; {@link manuallyInstrument} does the same for one that is loaded already.
+ */
+export class DspyInstrumentation extends InstrumentationBase<DspyInstrumentationConfig> {
+  // The base constructor calls init(), setConfig() and enable() before fields of this class exist.
+  declare private current: State | undefined;
+
+  /** @param config Options; every one has a default. */
+  constructor(config: DspyInstrumentationConfig = {}) {
+    super(PACKAGE_NAME, PACKAGE_VERSION, config);
+  }
+
+  /**
+   * Traces a copy of Ax that is loaded already, or that a bundler hides from the module hooks.
+   *
+   * @param ax The module: `import * as ax from '@ax-llm/ax'`. Calling it again does nothing.
+   */
+  manuallyInstrument(ax: object): void {
+    this.patch(ax as AxModule);
+  }
+
+  /** Replaces the options. They hold for calls that start from now on. */
+  override setConfig(config: DspyInstrumentationConfig = {}): void {
+    super.setConfig(config);
+    const { state } = this;
+    const before = state.recorder.settings.enabled;
+    state.recorder.settings = resolveSettings(this.getConfig());
+    if (before !== state.recorder.settings.enabled) this.refresh();
+  }
+
+  /**
+   * Patches every copy of Ax seen so far. An SDK enables whatever is registered with it, so the
+   * option `enabled: false` goes before: only `setConfig({ enabled: true })` ends it.
+   */
+  override enable(): void {
+    super.enable();
+    this.refresh();
+  }
+
+  /** Puts every patched copy of Ax back as it was. Calls under way are traced to their end. */
+  override disable(): void {
+    super.disable();
+    this.refresh();
+  }
+
+  protected override init(): InstrumentationNodeModuleDefinition[] {
+    const patch = (ax: AxModule): AxModule => {
+      this.patch(ax);
+      return ax;
+    };
+    // The base class remembers one copy of a module, and CJS and ESM are two: refresh() knows all.
+    const unpatch = (): void => {};
+    return [
+      new InstrumentationNodeModuleDefinition(AX, SUPPORTED_VERSIONS, patch, unpatch, [
+        new InstrumentationNodeModuleFile(`${AX}/index.js`, SUPPORTED_VERSIONS, patch, unpatch),
+        new InstrumentationNodeModuleFile(`${AX}/index.cjs`, SUPPORTED_VERSIONS, patch, unpatch),
+      ]),
+    ];
+  }
+
+  private get state(): State {
+    if (this.current === undefined) {
+      const instrumentation = this;
+      this.current = {
+        copies: new Set(),
+        patches: new Patches(),
+        recorder: {
+          // Changes when a provider is set.
+          get tracer() {
+            return instrumentation.tracer;
+          },
+          settings: resolveSettings(this.getConfig()),
+        },
+      };
+    }
+    return this.current;
+  }
+
+  private patch(ax: AxModule): void {
+    this.state.copies.add(ax);
+    this.refresh();
+  }
+
+  /** Makes the patches what they should be: all of them, or none. */
+  private refresh(): void {
+    const { copies, patches, recorder } = this.state;
+    try {
+      if (!this.isEnabled() || !recorder.settings.enabled) {
+        patches.revert();
+        return;
+      }
+      for (const ax of copies) patches.patch(createCopy(ax, recorder, patches), hooks);
+    } catch (fault) {
+      diagnostics.fault('patch', fault);
+    }
+  }
+}
+
+interface State {
+  /** Every copy of Ax seen so far. */
+  readonly copies: Set<AxModule>;
+  readonly patches: Patches;
+  readonly recorder: Recorder;
+}

@@ -1,0 +1,85 @@
+import type { AxCopy } from './copy.js';
+import { diagnostics } from './diagnostics.js';
+import type { Hook, Method, Wrapper } from './hooks/types.js';
+
+/** On a replaced method: the original. Shared between copies of this package, so that none wraps twice. */
+const ORIGINAL = Symbol.for('@hokusai/instrumentation-dspy original');
+
+interface Replaced extends Method {
+  [ORIGINAL]?: Method;
+}
+
+/** `true` when the function stands in the place of an original. */
+export function isPatched(method: unknown): boolean {
+  return typeof method === 'function' && ORIGINAL in method;
+}
+
+/** Every method that an instrumentation has replaced, so that all of them can be put back. */
+export class Patches {
+  readonly #undo: (() => void)[] = [];
+
+  /** Number of methods replaced. */
+  get size(): number {
+    return this.#undo.length;
+  }
+
+  /** Applies hooks to a copy of Ax. What that copy does not have is left out. */
+  patch(copy: AxCopy, hooks: readonly Hook[]): void {
+    for (const hook of hooks) this.#apply(hook, copy);
+  }
+
+  #apply(hook: Hook, copy: AxCopy): void {
+    const target = copy.ax[hook.target];
+    const prototype = typeof target === 'function' ? (target.prototype as object) : undefined;
+    if (prototype === undefined || typeof methodOf(prototype, hook.method) !== 'function') {
+      diagnostics.debug(`${hook.target}.${hook.method} is not there in this version of Ax`);
+      return;
+    }
+    this.replace(prototype, hook.method, hook.wrap, copy);
+  }
+
+  /** Replaces one method of an object, unless it is replaced already. */
+  replace(object: object, name: string, wrap: Wrapper, copy: AxCopy): void {
+    const original = methodOf(object, name);
+    if (typeof original !== 'function' || isPatched(original)) return;
+    const own = Object.getOwnPropertyDescriptor(object, name);
+    const replacement = disguise(wrap(original as Method, copy), original as Method);
+    Object.defineProperty(object, name, {
+      configurable: true,
+      writable: true,
+      enumerable: own?.enumerable ?? false,
+      value: replacement,
+    });
+    this.#undo.push(() => {
+      // Someone wrapped the method after us: taking ours out would take theirs out as well.
+      if (Object.getOwnPropertyDescriptor(object, name)?.value !== replacement) return;
+      if (own === undefined) delete (object as Record<string, unknown>)[name];
+      else Object.defineProperty(object, name, own);
+    });
+  }
+
+  /** Puts every original back. */
+  revert(): void {
+    for (const undo of this.#undo.splice(0).reverse()) {
+      try {
+        undo();
+      } catch (fault) {
+        diagnostics.fault('patches.revert', fault);
+      }
+    }
+  }
+}
+
+/** Name, length and the marker: what reads them (Ax dispatches tools on `length`) sees the original. */
+export function disguise(replacement: Method, original: Method): Method {
+  Object.defineProperties(replacement, {
+    name: { value: original.name, configurable: true },
+    length: { value: original.length, configurable: true },
+  });
+  (replacement as Replaced)[ORIGINAL] = original;
+  return replacement;
+}
+
+function methodOf(object: object, name: string): unknown {
+  return (object as Record<string, unknown>)[name];
+}
