@@ -64,12 +64,10 @@ export function createExperimentResolver(connection: Connection): ExperimentReso
 async function lookUp(connection: Connection, { id, name }: ExperimentRef): Promise<string> {
   if (id) {
     const found = await getExperiment(connection, id);
-    if (!found) {
-      throw new ExperimentError(
-        `the MLflow server has no experiment with id ${id}; set experimentId to one it has, or experimentName`,
-      );
-    }
-    return activeId(found);
+    if (found) return activeId(found);
+    throw new ExperimentError(
+      `the MLflow server has no experiment with id ${id}; set experimentId to one it has, or experimentName`,
+    );
   }
   const wanted = name || DEFAULT_EXPERIMENT_NAME;
   const found = await getExperimentByName(connection, wanted);
@@ -150,9 +148,10 @@ async function absent(
   try {
     return readExperiment((await look()).experiment);
   } catch (error) {
-    if (error instanceof MlflowApiError && error.errorCode === 'RESOURCE_DOES_NOT_EXIST') {
-      return undefined;
-    }
+    if (!(error instanceof MlflowApiError)) throw error;
+    // "Parameter 'experiment_id' must be a valid integer": no such experiment either.
+    if (error.status === 404 && error.errorCode === 'RESOURCE_DOES_NOT_EXIST') return undefined;
+    if (error.status === 400 && error.errorCode === 'INVALID_PARAMETER_VALUE') return undefined;
     throw error;
   }
 }

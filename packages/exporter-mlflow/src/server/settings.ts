@@ -266,10 +266,11 @@ function readExperiment(reader: SettingReader, options: ServerOptions): Experime
   ];
   for (const { id, name, settings } of pairs) {
     if (id) {
-      if (!/^\d+$/.test(id)) {
+      // MLflow's own rule (mlflow/utils/validation.py); most servers have digits alone.
+      if (!/^[a-zA-Z0-9][\w-]{0,63}$/.test(id)) {
         reader.problem(
           settings[0],
-          `${show(id)} is not an experiment id (digits); for a name set ${settings[1]}`,
+          `${show(id)} is not an experiment id; for a name set ${settings[1]}`,
         );
       }
       if (name) reader.warnings.push(`${settings[0]} wins over ${settings[1]}; both are set`);
