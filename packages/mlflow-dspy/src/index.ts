@@ -1,1 +1,24 @@
-export {};
+export {
+  type Alert,
+  type AlertConditions,
+  type AlertSink,
+  alertOn,
+} from './alerts/alert.js';
+export { logSink, type WebhookOptions, webhookSink } from './alerts/sinks.js';
+export { autolog, disableAutolog, getAutologClient } from './autolog.js';
+export type {
+  AutologClient,
+  AutologStats,
+  SpanListener,
+  TraceProcessor,
+  TracingMode,
+} from './client.js';
+export { MlflowDspyConfig } from './config/config.js';
+export type {
+  ExporterName,
+  MlflowDspyOptions,
+  OptionName,
+  ResolvedOptions,
+} from './config/options.js';
+export type { ConfigProblem, Environment, Source } from './config/resolve.js';
+export type { SpanData, TraceData, TraceError } from './processors/trace-data.js';

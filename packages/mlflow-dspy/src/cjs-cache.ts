@@ -1,0 +1,5 @@
+import Module from 'node:module';
+
+/** Modules loaded as CJS by file name. Node keeps one cache, whichever module format asks. */
+export const cjsCache: Readonly<Record<string, { readonly exports: unknown } | undefined>> =
+  (Module as unknown as { _cache?: Record<string, { exports: unknown }> })._cache ?? {};

@@ -1,0 +1,174 @@
+import { type Field, fields, optionNames, ownVariables, type Variable } from './fields.js';
+import type { MlflowDspyOptions, OptionName, ResolvedOptions } from './options.js';
+import { suggestName } from './suggest.js';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+export type Source = 'code' | 'environment' | 'default';
+
+/** A setting that cannot be used. */
+export interface ConfigProblem {
+  /** Name of the option or of the environment variable. */
+  readonly setting: string;
+  /** One sentence: the setting, its value, the accepted forms, what is used instead. */
+  readonly message: string;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+export interface Resolution {
+  values: Mutable<ResolvedOptions>;
+  sources: Map<OptionName, Source>;
+  problems: ConfigProblem[];
+}
+
+interface Found {
+  value: unknown;
+  source: Source;
+  /** A stronger source wins where options exclude each other: code, own variable, variable of MLflow or OpenTelemetry, default. */
+  strength: 3 | 2 | 1 | 0;
+}
+
+/** Finds the value of every option. Never throws. */
+export function resolve(options: MlflowDspyOptions, env: Environment): Resolution {
+  const problems: ConfigProblem[] = [];
+  const given = readOptions(options, problems);
+  const found = new Map<OptionName, Found>();
+  for (const name of optionNames) found.set(name, find(name, given[name], env, problems));
+  chooseExperiment(found);
+  chooseExporters(found);
+  reportUnknownVariables(env, problems);
+
+  const values: Record<string, unknown> = {};
+  const sources = new Map<OptionName, Source>();
+  for (const [name, { value, source }] of found) {
+    if (value !== undefined) values[name] = value;
+    sources.set(name, source);
+  }
+  return { values: values as Mutable<ResolvedOptions>, sources, problems };
+}
+
+function readOptions(options: unknown, problems: ConfigProblem[]): Record<string, unknown> {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    problems.push({
+      setting: 'config',
+      message: `config ${show(options)} is not an object of options; it has no effect.`,
+    });
+    return {};
+  }
+  const given: Record<string, unknown> = { ...options };
+  for (const name of Object.keys(given)) {
+    if (name in fields) continue;
+    problems.push(unknown('option', name, optionNames));
+  }
+  return given;
+}
+
+function find<K extends OptionName>(
+  name: K,
+  option: unknown,
+  env: Environment,
+  problems: ConfigProblem[],
+): Found {
+  const field = fields[name] as Field<unknown>;
+  if (option !== undefined) {
+    const checked = field.schema.safeParse(option);
+    if (checked.success) return { value: checked.data, source: 'code', strength: 3 };
+    if (field.misread !== undefined) {
+      problems.push(wrong(name, option, field.forms, field, field.misread));
+      return { value: field.misread, source: 'code', strength: 3 };
+    }
+    const next = findVariable(field, env, problems) ?? byDefault(field);
+    problems.push(wrong(name, option, field.forms, field, next.value));
+    return next;
+  }
+  return findVariable(field, env, problems) ?? byDefault(field);
+}
+
+const byDefault = (field: Field<unknown>): Found => ({
+  value: field.default,
+  source: 'default',
+  strength: 0,
+});
+
+function findVariable(
+  field: Field<unknown>,
+  env: Environment,
+  problems: ConfigProblem[],
+): Found | undefined {
+  for (const variable of field.variables ?? []) {
+    const text = env[variable.name];
+    if (text === undefined) continue;
+    const own = ownVariables.includes(variable.name);
+    // OpenTelemetry and MLflow take an empty variable for an unset one; in ours it is a mistake.
+    if (!own && text.trim() === '') continue;
+    const checked = field.schema.safeParse(variable.parse(text));
+    const strength = own ? 2 : 1;
+    if (checked.success) return { value: checked.data, source: 'environment', strength };
+    const used = field.misread ?? field.default;
+    problems.push(wrong(variable.name, text, formsOf(variable, field), field, used));
+    if (field.misread !== undefined) {
+      return { value: field.misread, source: 'environment', strength };
+    }
+  }
+  return undefined;
+}
+
+const formsOf = (variable: Variable, field: Field<unknown>): string =>
+  variable.forms ?? field.forms;
+
+/** An id and a name exclude each other: the stronger source decides, the id where both are alike. */
+function chooseExperiment(found: Map<OptionName, Found>): void {
+  const id = found.get('experimentId') as Found;
+  const name = found.get('experimentName') as Found;
+  if (id.value === undefined || id.strength < name.strength) id.value = undefined;
+  else name.value = undefined;
+}
+
+/** Naming a server asks for MLflow, unless something as strong said `none`. */
+function chooseExporters(found: Map<OptionName, Found>): void {
+  const exporters = found.get('exporters') as Found;
+  const uri = found.get('trackingUri') as Found;
+  const names = exporters.value as string[];
+  if (names.includes('mlflow') || uri.strength < exporters.strength) return;
+  if (names.length === 0 && uri.strength === exporters.strength) return;
+  exporters.value = ['mlflow', ...names];
+}
+
+function reportUnknownVariables(env: Environment, problems: ConfigProblem[]): void {
+  for (const name of Object.keys(env)) {
+    if (!name.startsWith('MLFLOW_DSPY_') || ownVariables.includes(name)) continue;
+    problems.push(unknown('environment variable', name, ownVariables));
+  }
+}
+
+function unknown(kind: string, name: string, known: readonly string[]): ConfigProblem {
+  const nearest = suggestName(name, known);
+  const hint = nearest === undefined ? '' : ` Did you mean ${nearest}?`;
+  return { setting: name, message: `Unknown ${kind} ${name}; it has no effect.${hint}` };
+}
+
+function wrong(
+  setting: string,
+  value: unknown,
+  forms: string,
+  field: Field<unknown>,
+  used: unknown,
+): ConfigProblem {
+  const shown = field.secret ? '(not shown)' : show(value);
+  const instead = used === undefined ? 'it has no effect' : `using ${show(used)}`;
+  return { setting, message: `${setting}=${shown} is not ${forms}; ${instead}.` };
+}
+
+const LONGEST_SHOWN = 100;
+
+/** A value for a message: bounded, and without running code of the value. */
+function show(value: unknown): string {
+  let text: string;
+  if (typeof value === 'string') text = JSON.stringify(value);
+  else if (Array.isArray(value)) text = `[${value.map(show).join(', ')}]`;
+  else if (typeof value === 'object' && value !== null) text = 'an object';
+  else if (typeof value === 'function') text = 'a function';
+  else text = String(value);
+  return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
+}

@@ -1,0 +1,67 @@
+import { type DiagLogger, DiagLogLevel, diag } from '@opentelemetry/api';
+import { apiGlobals, stepAside } from './provider/api-globals.js';
+
+const NAMESPACE = '@hokusai/mlflow-dspy';
+// Messages about `OTEL_*` variables come from the SDK inside.
+const OURS = /@hokusai\/|mlflow|OTEL_/i;
+
+const said = new Set<string>();
+
+/** Warns once in the life of the process. Never throws. */
+export function warnOnce(message: string): void {
+  if (said.has(message)) return;
+  said.add(message);
+  try {
+    diag.warn(`${NAMESPACE}: ${message}`);
+  } catch {
+    // A logger of the application that throws is not the program's problem either.
+  }
+}
+
+/** Says something of use at debug level. Never throws. */
+export function debug(message: string): void {
+  try {
+    diag.debug(`${NAMESPACE}: ${message}`);
+  } catch {
+    // As above.
+  }
+}
+
+/** Forgets what was said; for tests. */
+export function forgetWarnings(): void {
+  said.clear();
+}
+
+/**
+ * OpenTelemetry's messages go nowhere by default, and tracing that fails in silence is the commonest
+ * complaint about it. Unless a logger is set or `OTEL_LOG_LEVEL` asks for another level, warnings of
+ * this project alone go to stderr.
+ */
+export function showWarnings(env: Readonly<Record<string, string | undefined>>): void {
+  if (apiGlobals()?.diag !== undefined) return;
+  const asked = env.OTEL_LOG_LEVEL?.trim().toUpperCase() ?? '';
+  const level = DiagLogLevel[asked as keyof typeof DiagLogLevel];
+  diag.setLogger(level === undefined ? oursOnly() : everything(), {
+    logLevel: level ?? DiagLogLevel.WARN,
+    suppressOverrideMessage: true,
+  });
+  stepAside(diag, 'setLogger', () => diag.disable());
+}
+
+function everything(): DiagLogger {
+  return {
+    error: (...words) => console.error(...words),
+    warn: (...words) => console.warn(...words),
+    info: (...words) => console.info(...words),
+    debug: (...words) => console.debug(...words),
+    verbose: (...words) => console.debug(...words),
+  };
+}
+
+function oursOnly(): DiagLogger {
+  const nothing = () => {};
+  const show = (message: string, ...words: unknown[]) => {
+    if (OURS.test(message)) console.warn(message, ...words);
+  };
+  return { error: show, warn: show, info: nothing, debug: nothing, verbose: nothing };
+}

@@ -1,0 +1,101 @@
+import { createHash } from 'node:crypto';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { MlflowSpanExporter, type MlflowSpanExporterOptions } from '@hokusai/exporter-mlflow';
+// Bundled into the build, as the SDK is (docs/decisions/tracer-provider.md).
+import { OTLPTraceExporter as OtlpJsonExporter } from '@opentelemetry/exporter-trace-otlp-http';
+import { OTLPTraceExporter as OtlpProtobufExporter } from '@opentelemetry/exporter-trace-otlp-proto';
+import { ConsoleSpanExporter } from '@opentelemetry/sdk-trace-base';
+import { hideUserInfo, type MlflowDspyConfig } from '../config/config.js';
+import type { Environment } from '../config/resolve.js';
+import { warnOnce } from '../log.js';
+import { ExportLane, type LaneExporter } from './export-lane.js';
+
+// Far below the 30 at which the OTLP exporter refuses further calls.
+const OTLP_CONCURRENCY = 4;
+const OTLP_MAX_WAITING_SPANS = 100_000;
+
+/**
+ * Ways to the exporters of a configuration. In an application with an SDK of its own OTLP and console
+ * are that SDK's business, so only MLflow is ours.
+ */
+export function createLanes(
+  config: MlflowDspyConfig,
+  joined: boolean,
+  env: Environment,
+): ExportLane[] {
+  const lanes: ExportLane[] = [];
+  for (const name of new Set(config.exporters)) {
+    if (name === 'mlflow') lanes.push(mlflowLane(config, env));
+    else if (joined) continue;
+    else if (name === 'console') lanes.push(plainLane(config, name, new ConsoleSpanExporter()));
+    else lanes.push(plainLane(config, name, createOtlpExporter(env)));
+  }
+  return lanes;
+}
+
+function mlflowLane(config: MlflowDspyConfig, env: Environment): ExportLane {
+  return new ExportLane(new MlflowSpanExporter(mlflowOptions(config, env)), {
+    name: 'MLflow',
+    programsOnly: true,
+    // It has a queue of its own, bounded in bytes, and a spool behind it.
+    concurrency: Number.POSITIVE_INFINITY,
+    maxWaitingSpans: Number.POSITIVE_INFINITY,
+  });
+}
+
+function plainLane(config: MlflowDspyConfig, name: string, exporter: LaneExporter): ExportLane {
+  return new ExportLane(exporter, {
+    name,
+    programsOnly: false,
+    concurrency: OTLP_CONCURRENCY,
+    maxWaitingSpans: config.maxQueueSize ?? OTLP_MAX_WAITING_SPANS,
+  });
+}
+
+/** Endpoint, headers, timeout and compression come from `OTEL_EXPORTER_OTLP_*`, read by the exporter itself. */
+function createOtlpExporter(env: Environment): LaneExporter {
+  const protocol =
+    env.OTEL_EXPORTER_OTLP_TRACES_PROTOCOL?.trim() || env.OTEL_EXPORTER_OTLP_PROTOCOL?.trim() || '';
+  if (protocol === 'http/json') return new OtlpJsonExporter();
+  if (protocol !== '' && protocol !== 'http/protobuf') {
+    warnOnce(
+      `OTEL_EXPORTER_OTLP_PROTOCOL=${JSON.stringify(protocol)} is not one of http/protobuf, http/json; using http/protobuf. ` +
+        'For gRPC start an OpenTelemetry SDK before autolog(), which joins it.',
+    );
+  }
+  return new OtlpProtobufExporter();
+}
+
+/** Options for the MLflow exporter. What the environment gives and may change it reads itself. */
+export function mlflowOptions(
+  config: MlflowDspyConfig,
+  env: Environment,
+): MlflowSpanExporterOptions {
+  return {
+    trackingUri: config.trackingUri,
+    experimentId: config.experimentId,
+    experimentName: config.experimentName,
+    runId: config.runId,
+    username: config.username,
+    password: config.password,
+    token: config.token,
+    headers: config.headers === undefined ? undefined : { ...config.headers },
+    workspace: config.workspace,
+    serverCertPath: config.serverCertPath,
+    clientCertPath: config.clientCertPath,
+    clientKeyPath: config.clientKeyPath,
+    insecureTls: config.insecureTls,
+    requestTimeoutMs: config.requestTimeoutMs,
+    spool: config.spool && (config.spoolDirectory ?? spoolDirectory(config.trackingUri, env)),
+    maxQueueBytes: config.maxBufferBytes,
+    shutdownTimeoutMs: config.shutdownTimeoutMs,
+  };
+}
+
+/** One folder per server, so that what was meant for one is never delivered to another. */
+export function spoolDirectory(trackingUri: string, env: Environment): string {
+  const state = env.XDG_STATE_HOME?.trim() || join(homedir(), '.local', 'state');
+  const server = createHash('sha256').update(hideUserInfo(trackingUri)).digest('hex').slice(0, 16);
+  return join(state, 'mlflow-dspy', server);
+}

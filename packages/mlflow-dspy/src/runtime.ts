@@ -1,0 +1,118 @@
+import { DspyInstrumentation, type DspyInstrumentationConfig } from '@hokusai/instrumentation-dspy';
+import { type AxModule, loadedCopies, pendingEsmCopy } from './ax.js';
+import type { AutologClient } from './client.js';
+import { Client } from './client-impl.js';
+import { MlflowDspyConfig } from './config/config.js';
+import type { MlflowDspyOptions } from './config/options.js';
+import { Endings } from './endings.js';
+import { showWarnings, warnOnce } from './log.js';
+import { SpanHub } from './pipeline/hub.js';
+import { ProviderSetup } from './provider/setup.js';
+import { checkApiCopies, checkPatched } from './self-check.js';
+
+/** Everything that `autolog()` has running; one in a process (`autolog.ts`). Its methods never throw. */
+export class Runtime {
+  readonly #hub = new SpanHub();
+  readonly #provider = new ProviderSetup(this.#hub, () => this.#refresh());
+  readonly #endings = new Endings(this.#hub);
+  #instrumentation: DspyInstrumentation | undefined;
+  #client: Client | undefined;
+
+  get client(): AutologClient | undefined {
+    return this.#client;
+  }
+
+  /** Without options: what runs goes on, else the environment decides. */
+  enable(options?: MlflowDspyConfig | MlflowDspyOptions): AutologClient {
+    if (options === undefined && this.#client !== undefined) return this.#client;
+    this.#client ??= new Client(this.#hub, this.#provider);
+    try {
+      this.#apply(this.#client, MlflowDspyConfig.from(options));
+    } catch (error) {
+      warnOnce(`autolog() failed and tracing is off; the program is not affected: ${error}`);
+    }
+    return this.#client;
+  }
+
+  disable(): void {
+    const client = this.#client;
+    this.#client = undefined;
+    try {
+      if (client !== undefined) this.#stop(client, client.config);
+    } catch (error) {
+      warnOnce(`disableAutolog() failed: ${error}`);
+    }
+  }
+
+  /** Instruments copies of Ax, such as those that another copy of this package sees. */
+  adopt(copies: readonly AxModule[]): void {
+    for (const copy of copies) this.#instrumentation?.manuallyInstrument(copy);
+  }
+
+  #apply(client: Client, config: MlflowDspyConfig): void {
+    if (config.enabled) this.#start(client, config);
+    else this.#stop(client, config);
+    for (const { message } of config.problems) warnOnce(message);
+  }
+
+  #start(client: Client, config: MlflowDspyConfig): void {
+    this.#provider.start(process.env);
+    client.start(config);
+    this.#instrument(config);
+    this.#endings.limitTo(config.shutdownTimeoutMs);
+    this.#endings.install();
+    showWarnings(process.env);
+    checkApiCopies();
+    checkPatched(loadedCopies());
+  }
+
+  #stop(client: Client, config: MlflowDspyConfig): void {
+    this.#instrumentation?.disable();
+    this.#provider.stop();
+    client.stop(config);
+    showWarnings(process.env);
+  }
+
+  /** The application's SDK was started after us. */
+  #refresh(): void {
+    if (this.#client?.config.enabled) this.#client.start(this.#client.config);
+  }
+
+  #instrument(config: MlflowDspyConfig): void {
+    const options = instrumentationOptions(config);
+    if (this.#instrumentation === undefined) {
+      this.#instrumentation = new DspyInstrumentation(options);
+    } else {
+      this.#instrumentation.setConfig(options);
+      this.#instrumentation.enable();
+    }
+    this.#instrumentation.setTracerProvider(this.#provider.tracerProvider);
+    this.adopt(loadedCopies());
+    void pendingEsmCopy()?.then((copy) => {
+      if (copy !== undefined && this.#client?.config.enabled) this.adopt([copy]);
+    });
+  }
+}
+
+function instrumentationOptions(config: MlflowDspyConfig): DspyInstrumentationConfig {
+  const { moduleFilter, traceCondition, inputSanitizer, outputSanitizer } = config;
+  return {
+    enabled: true,
+    logInputs: config.logInputs,
+    logOutputs: config.logOutputs,
+    logSignatures: config.logSignatures,
+    logIntermediateSteps: config.logIntermediateSteps,
+    samplingRate: config.samplingRate,
+    customTags: config.customTags,
+    conventions: config.conventions,
+    maxAttributeBytes: config.maxAttributeBytes,
+    keepMedia: config.keepMedia,
+    redactKeys: config.redactKeys,
+    nativeSpans: config.nativeSpans,
+    recordOptimizerCalls: config.recordOptimizerCalls,
+    ...(moduleFilter && { moduleFilter }),
+    ...(traceCondition && { traceCondition }),
+    ...(inputSanitizer && { inputSanitizer }),
+    ...(outputSanitizer && { outputSanitizer }),
+  };
+}
