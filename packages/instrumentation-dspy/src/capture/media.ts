@@ -51,7 +51,7 @@ export function describeMedia(mimeType: string | undefined, bytes: number): stri
 }
 
 /** Bytes that base64 of this length stands for. */
-export function base64Bytes(chars: number, padding: number): number {
+function base64Bytes(chars: number, padding: number): number {
   return Math.max(0, Math.floor((chars * 3) / 4) - padding);
 }
 
@@ -60,7 +60,8 @@ function paddingOf(text: string): number {
   return text.endsWith('==') ? 2 : 1;
 }
 
-function base64Size(text: string, start = 0): number {
+/** Bytes that a base64 text from `start` stands for. */
+export function base64Size(text: string, start = 0): number {
   return base64Bytes(text.length - start, paddingOf(text));
 }
 

@@ -18,41 +18,36 @@ export function quote(text: string): string {
   return JSON.stringify(wellFormed(text));
 }
 
-/** Bytes that a UTF-16 unit of well-formed text takes inside a JSON string, beyond ASCII counted by its code point. */
-function escapedBytes(unit: number): number {
-  if (unit >= 0x80) return unit < 0x800 ? 2 : 3;
-  if (unit >= 0x20) return unit === 0x22 || unit === 0x5c ? 2 : 1;
-  // \b \t \n \f \r have a two-character escape; NUL is replaced (three bytes), the others are \u00XX.
-  if (unit === 0) return 3;
-  return unit === 0x0b || unit < 0x08 || unit > 0x0d ? 6 : 2;
-}
-
-function plainBytes(unit: number): number {
-  if (unit >= 0x80) return unit < 0x800 ? 2 : 3;
-  return unit === 0 ? 3 : 1;
-}
+/** UTF-8 bytes of an ASCII unit inside a JSON string, and as it is. NUL is replaced, which takes three. */
+const ESCAPED_BYTES = Uint8Array.from({ length: 128 }, (_, unit) =>
+  unit === 0 ? 3 : utf8Length(JSON.stringify(String.fromCharCode(unit))) - 2,
+);
+const PLAIN_BYTES = Uint8Array.from({ length: 128 }, (_, unit) => (unit === 0 ? 3 : 1));
 
 /** How much of `text`, in whole code points, fits `bytes` of UTF-8, as JSON string content or as it is. */
 export function fittingLength(text: string, bytes: number, escaped: boolean): number {
-  const cost = escaped ? escapedBytes : plainBytes;
-  let used = 0;
-  let index = 0;
-  while (index < text.length) {
-    const unit = text.charCodeAt(index);
-    let units = 1;
-    let size = cost(unit);
-    if (unit >= 0xd800 && unit < 0xdc00) {
-      const next = text.charCodeAt(index + 1);
-      if (next >= 0xdc00 && next < 0xe000) {
-        units = 2;
-        size = 4;
-      }
+  // A unit takes at least one byte. The platform measures, and only what is too much is walked over, from the end.
+  let kept = Math.min(text.length, bytes);
+  if (isPair(text.charCodeAt(kept - 1), text.charCodeAt(kept))) kept--;
+  const head = text.slice(0, kept);
+  let over = (escaped ? utf8Length(quote(head)) - 2 : utf8Length(wellFormed(head))) - bytes;
+  const ascii = escaped ? ESCAPED_BYTES : PLAIN_BYTES;
+  while (over > 0) {
+    const unit = head.charCodeAt(--kept);
+    if (unit < 0x80) {
+      over -= ascii[unit] as number;
+    } else if (isPair(head.charCodeAt(kept - 1), unit)) {
+      over -= 4;
+      kept--;
+    } else {
+      over -= unit < 0x800 ? 2 : 3;
     }
-    if (used + size > bytes) break;
-    used += size;
-    index += units;
   }
-  return index;
+  return kept;
+}
+
+function isPair(unit: number, next: number): boolean {
+  return unit >= 0xd800 && unit < 0xdc00 && next >= 0xdc00 && next < 0xe000;
 }
 
 /**
@@ -82,9 +77,9 @@ export function utf8Length(text: string): number {
   return Buffer.byteLength(text);
 }
 
-/** Says how many UTF-16 units of a string were cut. */
+/** Says how many UTF-16 units of a string were cut. ASCII: any other character would double the memory of the whole string. */
 export function moreChars(count: number): string {
-  return `…[+${count} chars]`;
+  return `...[+${count} chars]`;
 }
 
 /** `true` for text that is its own JSON string content and holds nothing to look into: ASCII without quotes, escapes and colons. */

@@ -1,3 +1,5 @@
+import { readProperty } from './read.js';
+
 /** Token counts of one model call. Inclusive: input has cache reads and writes, output has reasoning. Unknown is absent. */
 export interface TokenUsage {
   inputTokens?: number;
@@ -9,22 +11,88 @@ export interface TokenUsage {
 }
 
 export interface UsageHints {
-  /** The response carries text or tool calls: counts that are all zero are then unknown. */
+  /** The response carries text or tool calls: a count of zero output tokens is then unknown. */
   hasOutput?: boolean;
 }
 
-/** Token counts from Ax's `modelUsage`, on any supported Ax. `undefined` when nothing is known. */
+/** A count as the conventions want it: a whole number, not negative. */
+function count(value: unknown): number | undefined {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined;
+}
+
+/**
+ * Token counts from Ax's `modelUsage`, on any supported Ax. `undefined` when nothing is known.
+ *
+ * What Ax's `promptTokens` and `completionTokens` include differs by provider and release: `promptTokens` has the cached tokens
+ * up to Ax 20 with OpenAI and up to Ax 17 with Gemini, else not; `completionTokens` has the reasoning with OpenAI and Anthropic,
+ * not with Gemini (`thoughtsTokens`) and Grok. The provider's total tells which: it is the sum of what is inclusive.
+ */
 export function normalizeUsage(
   modelUsage: unknown,
   hints: UsageHints = {},
 ): TokenUsage | undefined {
-  return modelUsage === undefined || hints.hasOutput === undefined ? undefined : {};
+  const tokens = readProperty(modelUsage, 'tokens');
+  const total = count(readProperty(tokens, 'totalTokens'));
+  const cacheRead = count(readProperty(tokens, 'cacheReadTokens'));
+  const cacheWrite = count(readProperty(tokens, 'cacheCreationTokens'));
+  const thoughts = count(readProperty(tokens, 'thoughtsTokens'));
+  const reasoning = count(readProperty(tokens, 'reasoningTokens')) ?? thoughts;
+  const { input, output } = inclusive(
+    count(readProperty(tokens, 'promptTokens')),
+    count(readProperty(tokens, 'completionTokens')),
+    total,
+    (cacheRead ?? 0) + (cacheWrite ?? 0),
+    thoughts ?? 0,
+    reasoning ?? 0,
+  );
+  if (!input && !output && !total) return undefined;
+
+  const usage: TokenUsage = {};
+  // A call reads at least one token; Ax writes 0 where a provider's stream does not say (Cohere).
+  if (input) usage.inputTokens = input;
+  if (output || (output === 0 && hints.hasOutput !== true)) usage.outputTokens = output;
+  const sum =
+    usage.inputTokens === undefined || usage.outputTokens === undefined
+      ? undefined
+      : usage.inputTokens + usage.outputTokens;
+  if (sum !== undefined) usage.totalTokens = Math.max(sum, total ?? 0);
+  else if (total && input === undefined) usage.totalTokens = total;
+  if (cacheRead !== undefined) usage.cacheReadTokens = cacheRead;
+  if (cacheWrite !== undefined) usage.cacheWriteTokens = cacheWrite;
+  if (reasoning !== undefined) usage.reasoningTokens = reasoning;
+  return usage;
 }
 
-/** Adds `usage` to `total`, count by count. */
-export function addUsage(total: TokenUsage, usage: TokenUsage): void {
-  for (const key of Object.keys(usage) as (keyof TokenUsage)[]) {
-    const count = usage[key];
-    if (count !== undefined) total[key] = (total[key] ?? 0) + count;
+interface Inclusive {
+  input: number | undefined;
+  output: number | undefined;
+}
+
+/** Finds which reading of the two counts gives the provider's total. */
+function inclusive(
+  prompt: number | undefined,
+  completion: number | undefined,
+  total: number | undefined,
+  cached: number,
+  thoughts: number,
+  reasoning: number,
+): Inclusive {
+  const output = completion === undefined ? thoughts || undefined : completion + thoughts;
+  if (prompt === undefined) {
+    // OpenAI's Responses API up to Ax 20: only the total tells the input.
+    const input =
+      total !== undefined && output !== undefined && total > output ? total - output : undefined;
+    return { input, output };
   }
+  if (completion === undefined && output === undefined) {
+    const rest = total === undefined ? undefined : total - prompt - cached;
+    return { input: prompt + cached, output: rest !== undefined && rest >= 0 ? rest : undefined };
+  }
+  const spoken = completion ?? 0;
+  for (const written of [spoken + thoughts, spoken, spoken + reasoning]) {
+    for (const read of [prompt + cached, prompt]) {
+      if (read + written === total) return { input: read, output: written };
+    }
+  }
+  return { input: prompt + cached, output: spoken + thoughts };
 }
