@@ -15,6 +15,7 @@ export type Description =
   | { as: 'properties'; name: string };
 
 const MAX_STACK_CHARS = 4096;
+const MAX_MESSAGE_CHARS = 200;
 const MAX_NAME_CHARS = 80;
 /** Prototypes looked at; a proxy can make a chain without end. */
 const MAX_HOPS = 16;
@@ -112,23 +113,20 @@ function isMachinery(prototype: object): boolean {
 }
 
 function* errorFields(error: Error): Generator<readonly [string, unknown]> {
-  const read = (key: string): unknown => (error as unknown as Record<string, unknown>)[key];
-  for (const key of ['name', 'message'] as const) {
-    const value = read(key);
-    yield [
-      key,
-      typeof value === 'string' ? redactCredentials(value.slice(0, MAX_STACK_CHARS)) : value,
-    ];
+  const read = (key: string): unknown => {
+    try {
+      const value = (error as unknown as Record<string, unknown>)[key];
+      return typeof value === 'string' ? redactCredentials(value.slice(0, MAX_STACK_CHARS)) : value;
+    } catch (failure) {
+      return threw(failure);
+    }
+  };
+  yield ['name', read('name')];
+  yield ['message', read('message')];
+  for (const key of ['code', 'status', 'stack', 'cause', 'errors']) {
+    const value = key === 'stack' || Object.hasOwn(error, key) ? read(key) : undefined;
+    if (value !== undefined) yield [key, value];
   }
-  for (const key of ['code', 'status'] as const) {
-    const value = ownValue(error, key);
-    if (typeof value === 'string' || typeof value === 'number') yield [key, value];
-  }
-  const stack = read('stack');
-  if (typeof stack === 'string')
-    yield ['stack', redactCredentials(stack.slice(0, MAX_STACK_CHARS))];
-  if (Object.hasOwn(error, 'cause')) yield ['cause', read('cause')];
-  if (Object.hasOwn(error, 'errors')) yield ['errors', read('errors')];
 }
 
 /** Brand checks by the platform itself: no code of the value runs. */
@@ -243,4 +241,15 @@ export function ignoreRejection(promise: Promise<unknown>): void {
 /** `true` when reading the property runs a getter. */
 export function isGetter(value: object, key: string): boolean {
   return Object.getOwnPropertyDescriptor(value, key)?.get !== undefined;
+}
+
+/** A marker for what a getter, a proxy or a `toJSON` threw. Reads no more than the message. */
+export function threw(error: unknown): string {
+  let reason = typeof error === 'string' ? error : '';
+  try {
+    if (types.isNativeError(error) && typeof error.message === 'string') reason = error.message;
+  } catch {
+    // A message that throws in its turn says nothing.
+  }
+  return reason === '' ? '[threw]' : `[threw: ${reason.slice(0, MAX_MESSAGE_CHARS)}]`;
 }

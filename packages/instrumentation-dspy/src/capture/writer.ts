@@ -8,6 +8,7 @@ import {
   functionText,
   ignoreRejection,
   isGetter,
+  threw,
 } from './describe.js';
 import { createKeyMatcher } from './key-matcher.js';
 import { isSecret, type ScrubOptions, scrub } from './scrub.js';
@@ -24,7 +25,7 @@ const CLOSE_BYTES = 36;
 /** Strings up to here are looked at unit by unit, which is faster than any library call. */
 const SHORT_CHARS = 48;
 const MAX_KEY_CHARS = 512;
-const MAX_MESSAGE_CHARS = 200;
+const MAX_SYMBOL_CHARS = 200;
 /** A string is cut to no less; below, a marker stands in its place. */
 const MIN_CUT_BYTES = 24;
 /** Proxies inside proxies: beyond, they are being made on the way. */
@@ -83,7 +84,7 @@ export class Writer {
       case 'bigint':
         return this.text(bigintText(value));
       case 'symbol':
-        return this.text(value.toString().slice(0, MAX_MESSAGE_CHARS));
+        return this.text(value.toString().slice(0, MAX_SYMBOL_CHARS));
       default:
         return this.function(value as object);
     }
@@ -430,15 +431,4 @@ export class Writer {
 function isPlainObject(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;
-}
-
-/** A marker for what a getter, a proxy or a `toJSON` threw. Reads no more than the message. */
-function threw(error: unknown): string {
-  let reason = typeof error === 'string' ? error : '';
-  try {
-    if (types.isNativeError(error) && typeof error.message === 'string') reason = error.message;
-  } catch {
-    // A message that throws in its turn says nothing.
-  }
-  return reason === '' ? '[threw]' : `[threw: ${reason.slice(0, MAX_MESSAGE_CHARS)}]`;
 }
