@@ -1,5 +1,6 @@
 import type { AssessmentRecord } from '../internal-types.js';
 import type { Connection } from './connection.js';
+import { MlflowApiError } from './errors.js';
 import { call } from './rest.js';
 import { traceIdOf, traceRequestPath } from './trace-id.js';
 
@@ -82,20 +83,49 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** `POST …/assessments`. The answer's id is the server's on servers that do not take ours. */
+/**
+ * `POST …/assessments`. Repeating it changes nothing: a second insert of the id breaks a constraint of
+ * the server's database (400 or 500, by release), and the one that is there is the answer.
+ */
 export async function createAssessment(
   connection: Connection,
   traceId: string,
   record: AssessmentRecord,
 ): Promise<AssessmentRecord> {
-  const { assessment } = await call<{ assessment: WireAssessment }>(connection, {
-    method: 'POST',
-    path: `${traceRequestPath(traceId)}/assessments`,
-    body: { assessment: toWireAssessment(record, traceId) },
-  });
-  return fromWireAssessment(assessment);
+  try {
+    const { assessment } = await call<{ assessment: WireAssessment }>(connection, {
+      method: 'POST',
+      path: `${traceRequestPath(traceId)}/assessments`,
+      body: { assessment: toWireAssessment(record, traceId) },
+    });
+    return fromWireAssessment(assessment);
+  } catch (error) {
+    if (!(error instanceof MlflowApiError) || error.status === 404) throw error;
+    const existing = await getAssessment(connection, traceId, record.id).catch(() => undefined);
+    if (!existing) throw error;
+    return existing;
+  }
 }
 
+/** `GET …/assessments/{id}`; `undefined` when the trace has none of that id. */
+export async function getAssessment(
+  connection: Connection,
+  traceId: string,
+  assessmentId: string,
+): Promise<AssessmentRecord | undefined> {
+  try {
+    const { assessment } = await call<{ assessment: WireAssessment }>(connection, {
+      method: 'GET',
+      path: `${traceRequestPath(traceId)}/assessments/${encodeURIComponent(assessmentId)}`,
+    });
+    return fromWireAssessment(assessment);
+  } catch (error) {
+    if (error instanceof MlflowApiError && error.status === 404) return undefined;
+    throw error;
+  }
+}
+
+/** `DELETE …/assessments/{id}`. */
 export async function deleteAssessment(
   connection: Connection,
   traceId: string,

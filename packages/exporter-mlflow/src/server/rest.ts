@@ -3,8 +3,16 @@ import { MlflowApiError } from './errors.js';
 
 const MAX_REASON = 500;
 
-/** Sends a request and reads its JSON answer. Rejects with {@link MlflowApiError} for any status but 2xx. */
-export async function call<T>(connection: Connection, request: ServerRequest): Promise<T> {
+/**
+ * Sends a request and reads its JSON answer. Rejects with {@link MlflowApiError} for any status but 2xx.
+ *
+ * @param prepare rewrites the text before it is parsed
+ */
+export async function call<T>(
+  connection: Connection,
+  request: ServerRequest,
+  prepare?: (json: string) => string,
+): Promise<T> {
   const response = await connection.send(request);
   if (response.status < 200 || response.status > 299) throw apiError(request, response);
   if (response.truncated) {
@@ -17,7 +25,7 @@ export async function call<T>(connection: Connection, request: ServerRequest): P
   }
   if (response.text === '') return {} as T;
   try {
-    return JSON.parse(response.text) as T;
+    return JSON.parse(prepare ? prepare(response.text) : response.text) as T;
   } catch {
     throw new MlflowApiError(
       response.status,

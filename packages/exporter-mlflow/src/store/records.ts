@@ -1,9 +1,9 @@
-import type { AssessmentRecord, RunRecord, TraceRecord } from '../internal-types.js';
+import type { AssessmentRecord, ExperimentRef, RunRecord, TraceRecord } from '../internal-types.js';
 
 /** Later changes to a run that a program made through the client; merged in the order of writing. */
 export interface RunPatch {
   runId: string;
-  experiment?: { id: string; name: string };
+  experiment?: ExperimentRef;
   name?: string;
   parentRunId?: string;
   startTimeMs?: number;
@@ -12,7 +12,9 @@ export interface RunPatch {
   params?: Record<string, string>;
   metrics?: RunRecord['metrics'];
   tags?: Record<string, string>;
-  artifacts?: Record<string, string>;
+  /** Text, or bytes in base64. */
+  artifacts?: Record<string, string | { base64: string }>;
+  /** 32 lower-case hex characters each. */
   traceIds?: string[];
 }
 
