@@ -56,10 +56,18 @@ function readOptions(options: unknown, problems: ConfigProblem[]): Record<string
     });
     return {};
   }
-  const given: Record<string, unknown> = { ...options };
-  for (const name of Object.keys(given)) {
-    if (name in fields) continue;
-    problems.push(unknown('option', name, optionNames));
+  const given: Record<string, unknown> = {};
+  for (const name of Object.keys(options)) {
+    if (!Object.hasOwn(fields, name)) {
+      problems.push(unknown('option', name, optionNames));
+      continue;
+    }
+    try {
+      given[name] = (options as Record<string, unknown>)[name];
+    } catch {
+      // Counts as a value that cannot be used.
+      given[name] = null;
+    }
   }
   return given;
 }

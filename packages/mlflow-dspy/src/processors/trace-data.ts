@@ -79,7 +79,7 @@ const TAG_PREFIX = 'dspy.tag.';
 
 /** Describes the spans of a finished trace. `spans` is not empty. */
 export function describeTrace(spans: readonly SpanLike[]): TraceData {
-  const ordered = [...spans].sort((a, b) => compareTimes(a.startTime, b.startTime));
+  const ordered = inOrder(spans);
   const main = ordered.find(isProgramSpan) ?? (ordered[0] as SpanLike);
   const { traceId, name, startTime, durationMs, inputs, outputs, error, attributes } =
     describeSpan(main);
@@ -176,6 +176,30 @@ function tagsOf(attributes: Attributes): Record<string, string> {
     if (key.startsWith(TAG_PREFIX)) tags[key.slice(TAG_PREFIX.length)] = String(value);
   }
   return tags;
+}
+
+/** By start; the SDK's clock has milliseconds, so parents go before children that began in the same one. */
+function inOrder(spans: readonly SpanLike[]): SpanLike[] {
+  const depths = depthsOf(spans);
+  const depth = (span: SpanLike) => depths.get(span.spanContext().spanId) ?? 0;
+  return [...spans].sort((a, b) => compareTimes(a.startTime, b.startTime) || depth(a) - depth(b));
+}
+
+function depthsOf(spans: readonly SpanLike[]): Map<string, number> {
+  const parents = new Map(spans.map((span) => [span.spanContext().spanId, parentSpanId(span)]));
+  const depths = new Map<string, number>();
+  for (const id of parents.keys()) {
+    // Walks up to what is known already, then counts back down: no recursion, each span once.
+    const path: string[] = [];
+    let at: string | undefined = id;
+    while (at !== undefined && parents.has(at) && !depths.has(at)) {
+      path.push(at);
+      at = parents.get(at);
+    }
+    let depth = at === undefined ? -1 : (depths.get(at) ?? -1);
+    for (const step of path.reverse()) depths.set(step, ++depth);
+  }
+  return depths;
 }
 
 const text = (value: AttributeValue | undefined): string | undefined =>

@@ -1,0 +1,406 @@
+import { inspect } from 'node:util';
+import { MlflowDspyConfig, type MlflowDspyOptions, type OptionName } from '@hokusai/mlflow-dspy';
+import { describe, expect, it } from 'vitest';
+import { fields, optionNames } from '../src/config/fields.js';
+
+const always = () => true;
+const same = (value: unknown) => value;
+
+interface Row {
+  /** A value from code, distinct from `env` and the default. */
+  code: unknown;
+  default: unknown;
+  /** Variable, its text, the value it stands for; strongest variable first. */
+  env?: readonly [name: string, text: string, value: unknown][];
+}
+
+/** Every option: precedence is tested row by row. */
+const rows: Record<OptionName, Row> = {
+  enabled: { code: true, default: true, env: [['MLFLOW_DSPY_ENABLED', 'false', false]] },
+  logInputs: { code: true, default: true, env: [['MLFLOW_DSPY_LOG_INPUTS', 'false', false]] },
+  logOutputs: { code: true, default: true, env: [['MLFLOW_DSPY_LOG_OUTPUTS', '0', false]] },
+  logSignatures: { code: true, default: true, env: [['MLFLOW_DSPY_LOG_SIGNATURES', 'no', false]] },
+  logIntermediateSteps: {
+    code: true,
+    default: true,
+    env: [['MLFLOW_DSPY_LOG_INTERMEDIATE', 'Off', false]],
+  },
+  samplingRate: { code: 0.5, default: 1, env: [['MLFLOW_DSPY_SAMPLING_RATE', '0.1', 0.1]] },
+  traceBufferSize: { code: 7, default: 100, env: [['MLFLOW_DSPY_BUFFER_SIZE', '200', 200]] },
+  experimentName: {
+    code: 'code',
+    default: 'dspy-traces',
+    env: [
+      ['MLFLOW_DSPY_EXPERIMENT', 'ours', 'ours'],
+      ['MLFLOW_EXPERIMENT_NAME', 'theirs', 'theirs'],
+    ],
+  },
+  customTags: {
+    code: { a: '1' },
+    default: {},
+    env: [['MLFLOW_DSPY_TAGS', 'team=ml, env = prod', { team: 'ml', env: 'prod' }]],
+  },
+  moduleFilter: { code: always, default: undefined },
+  traceCondition: { code: always, default: undefined },
+  inputSanitizer: { code: same, default: undefined },
+  outputSanitizer: { code: same, default: undefined },
+  trackingUri: {
+    code: 'http://code:5000',
+    default: 'file:./traces',
+    env: [['MLFLOW_TRACKING_URI', 'http://env:5000', 'http://env:5000']],
+  },
+  experimentId: { code: '7', default: undefined, env: [['MLFLOW_EXPERIMENT_ID', '12', '12']] },
+  runId: { code: 'run1', default: undefined, env: [['MLFLOW_RUN_ID', 'run2', 'run2']] },
+  username: { code: 'u', default: undefined },
+  password: { code: 'p', default: undefined },
+  token: { code: 't', default: undefined },
+  headers: { code: { a: 'b' }, default: undefined },
+  workspace: { code: 'w', default: undefined },
+  serverCertPath: { code: '/ca.pem', default: undefined },
+  clientCertPath: { code: '/c.pem', default: undefined },
+  clientKeyPath: { code: '/k.pem', default: undefined },
+  insecureTls: { code: true, default: undefined },
+  requestTimeoutMs: { code: 5, default: undefined },
+  spool: { code: true, default: true, env: [['MLFLOW_DSPY_SPOOL', 'false', false]] },
+  spoolDirectory: {
+    code: '/a',
+    default: undefined,
+    env: [['MLFLOW_DSPY_SPOOL_DIRECTORY', '/b', '/b']],
+  },
+  exporters: {
+    code: ['console'],
+    default: ['mlflow'],
+    env: [['OTEL_TRACES_EXPORTER', 'otlp,console', ['otlp', 'console']]],
+  },
+  flushIntervalMs: { code: 1, default: 5000, env: [['OTEL_BSP_SCHEDULE_DELAY', '250', 250]] },
+  maxExportBatchSize: {
+    code: 1,
+    default: 512,
+    env: [['OTEL_BSP_MAX_EXPORT_BATCH_SIZE', '64', 64]],
+  },
+  maxBufferBytes: {
+    code: 1,
+    default: 134_217_728,
+    env: [['MLFLOW_DSPY_MAX_BUFFER_BYTES', '1e6', 1e6]],
+  },
+  maxQueueSize: { code: 9, default: undefined, env: [['OTEL_BSP_MAX_QUEUE_SIZE', '4096', 4096]] },
+  shutdownTimeoutMs: {
+    code: 1,
+    default: 3000,
+    env: [['MLFLOW_DSPY_SHUTDOWN_TIMEOUT', '800', 800]],
+  },
+  conventions: {
+    code: ['openinference'],
+    default: ['gen_ai', 'openinference'],
+    env: [['MLFLOW_DSPY_CONVENTIONS', 'gen_ai', ['gen_ai']]],
+  },
+  maxAttributeBytes: {
+    code: 300,
+    default: 65_536,
+    env: [['MLFLOW_DSPY_MAX_ATTRIBUTE_BYTES', '1024', 1024]],
+  },
+  keepMedia: { code: false, default: false, env: [['MLFLOW_DSPY_KEEP_MEDIA', 'true', true]] },
+  redactKeys: {
+    code: ['a'],
+    default: [],
+    env: [['MLFLOW_DSPY_REDACT_KEYS', 'iban, ssn', ['iban', 'ssn']]],
+  },
+  nativeSpans: { code: false, default: false, env: [['MLFLOW_DSPY_NATIVE_SPANS', 'yes', true]] },
+  recordOptimizerCalls: {
+    code: false,
+    default: false,
+    env: [['MLFLOW_DSPY_RECORD_OPTIMIZER_CALLS', 'ON', true]],
+  },
+};
+
+const make = (options: Record<string, unknown>, env: Record<string, string> = {}) =>
+  new MlflowDspyConfig(options as MlflowDspyOptions, env);
+
+const messages = (config: MlflowDspyConfig) => config.problems.map(({ message }) => message);
+
+describe('precedence: code over environment over default', () => {
+  it.each(Object.entries(rows))('%s', (name, row) => {
+    const option = name as OptionName;
+    const byDefault = make({});
+    expect(byDefault[option]).toEqual(row.default);
+    expect(byDefault.sourceOf(option)).toBe('default');
+
+    const all = Object.fromEntries((row.env ?? []).map(([variable, text]) => [variable, text]));
+    const strongestFirst = [...(row.env ?? [])];
+    while (strongestFirst.length > 0) {
+      const [, , value] = strongestFirst[0] as [string, string, unknown];
+      const env = Object.fromEntries(strongestFirst.map(([variable, text]) => [variable, text]));
+      expect(make({}, env)[option]).toEqual(value);
+      expect(make({}, env).sourceOf(option)).toBe('environment');
+      strongestFirst.shift();
+    }
+
+    const fromCode = make({ [name]: row.code }, all);
+    expect(fromCode[option]).toEqual(row.code);
+    expect(fromCode.sourceOf(option)).toBe('code');
+    expect(make({ [name]: undefined }, all)[option]).toEqual(make({}, all)[option]);
+    expect([...byDefault.problems, ...fromCode.problems]).toEqual([]);
+  });
+
+  it('knows the same variables as the table of options', () => {
+    const tested = Object.values(rows).flatMap((row) => (row.env ?? []).map(([name]) => name));
+    const known = Object.values(fields).flatMap((field) =>
+      (field.variables ?? []).map(({ name }) => name),
+    );
+    expect(tested.sort()).toEqual(known.sort());
+    expect(Object.keys(rows).sort()).toEqual([...optionNames].sort());
+  });
+});
+
+describe('booleans', () => {
+  it.each(['true', 'TRUE', ' True ', '1', 'yes', 'on', 'ON\n'])('%j is true', (text) => {
+    expect(make({}, { MLFLOW_DSPY_KEEP_MEDIA: text }).keepMedia).toBe(true);
+  });
+  it.each(['false', 'False', ' FALSE ', '0', 'no', 'off'])('%j is false', (text) => {
+    const config = make({}, { MLFLOW_DSPY_LOG_INPUTS: text });
+    expect(config.logInputs).toBe(false);
+    expect(config.problems).toEqual([]);
+  });
+  it.each(['', ' ', 'maybe', 'ture', '2', 'null'])('%j counts as private, and is said', (text) => {
+    for (const [name, option] of [
+      ['MLFLOW_DSPY_ENABLED', 'enabled'],
+      ['MLFLOW_DSPY_LOG_INPUTS', 'logInputs'],
+      ['MLFLOW_DSPY_LOG_OUTPUTS', 'logOutputs'],
+      ['MLFLOW_DSPY_LOG_SIGNATURES', 'logSignatures'],
+      ['MLFLOW_DSPY_LOG_INTERMEDIATE', 'logIntermediateSteps'],
+      ['MLFLOW_DSPY_KEEP_MEDIA', 'keepMedia'],
+      ['MLFLOW_DSPY_SPOOL', 'spool'],
+    ] as const) {
+      const config = make({}, { [name]: text });
+      expect(config[option]).toBe(false);
+      expect(messages(config)).toEqual([
+        `${name}=${JSON.stringify(text)} is not true, 1, yes, on, false, 0, no or off; using false.`,
+      ]);
+    }
+  });
+  it('from code are booleans, and anything else counts as private', () => {
+    for (const value of ['true', 1, null, {}]) {
+      const config = make({ logInputs: value }, { MLFLOW_DSPY_LOG_INPUTS: 'true' });
+      expect(config.logInputs).toBe(false);
+      expect(config.problems).toHaveLength(1);
+    }
+    expect(messages(make({ logInputs: 'true' }))).toEqual([
+      'logInputs="true" is not true or false; using false.',
+    ]);
+  });
+});
+
+describe('numbers', () => {
+  it.each(['10%', '', 'maybe', '1.5', '-0.1', 'NaN', 'Infinity', '0x1', '0,5', '1_0', '0.1 0.2'])(
+    'a sampling rate of %j gives one message and the default',
+    (text) => {
+      const config = make({}, { MLFLOW_DSPY_SAMPLING_RATE: text });
+      expect(config.samplingRate).toBe(1);
+      expect(messages(config)).toEqual([
+        `MLFLOW_DSPY_SAMPLING_RATE=${JSON.stringify(text)} is not a number from 0 to 1, such as 0.1 for 10 %; using 1.`,
+      ]);
+    },
+  );
+  it.each([
+    ['0', 0],
+    [' 1 ', 1],
+    ['.5', 0.5],
+    ['1e-2', 0.01],
+    ['+0.25', 0.25],
+  ])('%j is %d', (text, value) => {
+    const config = make({}, { MLFLOW_DSPY_SAMPLING_RATE: text });
+    expect(config.samplingRate).toBe(value);
+    expect(config.problems).toEqual([]);
+  });
+  it('from code that cannot be used give way to the environment, then to the default', () => {
+    for (const value of [Number.NaN, 1.5, -1, '0.1', null]) {
+      expect(make({ samplingRate: value }).samplingRate).toBe(1);
+      const config = make({ samplingRate: value }, { MLFLOW_DSPY_SAMPLING_RATE: '0.2' });
+      expect(config.samplingRate).toBe(0.2);
+      expect(config.problems).toHaveLength(1);
+    }
+    expect(messages(make({ samplingRate: Number.NaN }))).toEqual([
+      'samplingRate=NaN is not a number from 0 to 1, such as 0.1 for 10 %; using 1.',
+    ]);
+  });
+  it.each(['0', '-5', '1.5', 'ten'])('a buffer of %j traces is refused', (text) => {
+    const config = make({}, { MLFLOW_DSPY_BUFFER_SIZE: text });
+    expect(config.traceBufferSize).toBe(100);
+    expect(messages(config)).toEqual([
+      `MLFLOW_DSPY_BUFFER_SIZE=${JSON.stringify(text)} is not a whole number of at least 1; using 100.`,
+    ]);
+  });
+});
+
+describe('names that are unknown', () => {
+  it.each([
+    ['sampling_rate', 'samplingRate'],
+    ['sampleRate', 'samplingRate'],
+    ['logInput', 'logInputs'],
+    ['captureContents', undefined],
+    ['trackingUrl', 'trackingUri'],
+  ])('option %s', (name, suggestion) => {
+    const config = make({ [name]: 1 });
+    const hint = suggestion === undefined ? '' : ` Did you mean ${suggestion}?`;
+    expect(messages(config)).toEqual([`Unknown option ${name}; it has no effect.${hint}`]);
+  });
+  it.each([
+    ['MLFLOW_DSPY_SAMPLE_RATE', ' Did you mean MLFLOW_DSPY_SAMPLING_RATE?'],
+    ['MLFLOW_DSPY_LOG_INPUT', ' Did you mean MLFLOW_DSPY_LOG_INPUTS?'],
+    ['MLFLOW_DSPY_ENABLE', ' Did you mean MLFLOW_DSPY_ENABLED?'],
+  ])('variable %s', (name, hint) => {
+    expect(messages(make({}, { [name]: '1' }))).toEqual([
+      `Unknown environment variable ${name}; it has no effect.${hint}`,
+    ]);
+  });
+  it('leave other variables alone', () => {
+    expect(make({}, { MLFLOW_SOMETHING: '1', MLFLOW_DSPYX: '1', PATH: '/' }).problems).toEqual([]);
+  });
+  it('a configuration that is no object', () => {
+    for (const wrong of ['x', 5, null, [1]]) {
+      const config = new MlflowDspyConfig(wrong as never, {});
+      expect(config.problems).toHaveLength(1);
+      expect(config.samplingRate).toBe(1);
+    }
+  });
+});
+
+describe('the experiment', () => {
+  it.each([
+    [
+      'the id wins over a name of the same source',
+      { experimentId: '3', experimentName: 'x' },
+      {},
+      '3',
+    ],
+    [
+      'a name from code wins over an id from the environment',
+      { experimentName: 'x' },
+      { MLFLOW_EXPERIMENT_ID: '3' },
+      'x',
+    ],
+    [
+      'our variable wins over the id of MLflow',
+      {},
+      { MLFLOW_DSPY_EXPERIMENT: 'x', MLFLOW_EXPERIMENT_ID: '3' },
+      'x',
+    ],
+    [
+      'the id of MLflow wins over its name',
+      {},
+      { MLFLOW_EXPERIMENT_NAME: 'x', MLFLOW_EXPERIMENT_ID: '3' },
+      '3',
+    ],
+    ['the id of MLflow wins over the default', {}, { MLFLOW_EXPERIMENT_ID: '3' }, '3'],
+    [
+      'an id from code wins over our variable',
+      { experimentId: '3' },
+      { MLFLOW_DSPY_EXPERIMENT: 'x' },
+      '3',
+    ],
+  ])('%s', (_, options, env, expected) => {
+    const { experimentId, experimentName } = make(options, env as Record<string, string>);
+    expect([experimentId, experimentName].filter((value) => value !== undefined)).toEqual([
+      expected,
+    ]);
+  });
+});
+
+describe('exporters', () => {
+  it.each([
+    [{}, {}, ['mlflow']],
+    [{}, { OTEL_TRACES_EXPORTER: 'otlp' }, ['otlp']],
+    [{}, { OTEL_TRACES_EXPORTER: 'none' }, []],
+    [{}, { OTEL_TRACES_EXPORTER: '' }, ['mlflow']],
+    [{}, { OTEL_TRACES_EXPORTER: 'otlp', MLFLOW_TRACKING_URI: 'http://h' }, ['mlflow', 'otlp']],
+    [{}, { OTEL_TRACES_EXPORTER: 'none', MLFLOW_TRACKING_URI: 'http://h' }, []],
+    [{ trackingUri: 'http://h' }, { OTEL_TRACES_EXPORTER: 'none' }, ['mlflow']],
+    [{ trackingUri: 'http://h', exporters: [] }, {}, []],
+    [{ exporters: ['otlp'] }, { MLFLOW_TRACKING_URI: 'http://h' }, ['otlp']],
+  ])('%j with %j: %j', (options, env, expected) => {
+    const config = make(options, env as Record<string, string>);
+    expect(config.exporters).toEqual(expected);
+    expect(config.problems).toEqual([]);
+  });
+  it('that are unknown are said', () => {
+    const config = make({}, { OTEL_TRACES_EXPORTER: 'zipkin' });
+    expect(messages(config)).toEqual([
+      'OTEL_TRACES_EXPORTER="zipkin" is not a list of mlflow, otlp, console, or none alone; using ["mlflow"].',
+    ]);
+  });
+});
+
+describe("OpenTelemetry's own switches", () => {
+  it.each([
+    [{ OTEL_SDK_DISABLED: 'true' }, false],
+    [{ OTEL_SDK_DISABLED: ' TRUE ' }, false],
+    [{ OTEL_SDK_DISABLED: 'false' }, true],
+    [{ OTEL_SDK_DISABLED: '' }, true],
+    [{ OTEL_NODE_DISABLED_INSTRUMENTATIONS: 'http, dspy' }, false],
+    [{ OTEL_NODE_DISABLED_INSTRUMENTATIONS: 'http' }, true],
+    [{ OTEL_NODE_ENABLED_INSTRUMENTATIONS: 'http' }, false],
+    [{ OTEL_NODE_ENABLED_INSTRUMENTATIONS: 'http,dspy' }, true],
+    [{ OTEL_NODE_ENABLED_INSTRUMENTATIONS: '' }, true],
+  ])('%j: enabled is %j, whatever code says', (env, enabled) => {
+    const config = make({ enabled: true }, env as Record<string, string>);
+    expect(config.enabled).toBe(enabled);
+    expect(config.problems).toEqual([]);
+  });
+  it('OTEL_SDK_DISABLED=1 is not true, as the specification has it, and is said', () => {
+    const config = make({}, { OTEL_SDK_DISABLED: '1' });
+    expect(config.enabled).toBe(true);
+    expect(messages(config)).toEqual([
+      'OTEL_SDK_DISABLED="1" is not true or false; tracing stays on.',
+    ]);
+  });
+});
+
+describe('a configuration', () => {
+  it('shows no secrets', () => {
+    const config = make({
+      trackingUri: 'http://user:canary1@host/mlflow',
+      password: 'canary2',
+      token: 'canary3',
+      headers: { 'x-key': 'canary4' },
+    });
+    for (const text of [inspect(config), JSON.stringify(config), `${JSON.stringify({ config })}`]) {
+      expect(text).not.toMatch(/canary/);
+      expect(text).toContain('host/mlflow');
+    }
+    expect(make({ password: 5, token: {} }).problems.map(({ message }) => message)).toEqual([
+      'password=(not shown) is not a text that is not empty; it has no effect.',
+      'token=(not shown) is not a text that is not empty, or a function; it has no effect.',
+    ]);
+  });
+  it('can be taken apart and put together', () => {
+    const config = make({ samplingRate: 0.5 });
+    expect(make({ ...config, traceBufferSize: 3 }).samplingRate).toBe(0.5);
+    expect(make({ ...config }).problems).toEqual([]);
+    expect(() => Object.assign(config, { samplingRate: 2 })).toThrow(TypeError);
+  });
+  it('reads the environment of the process with fromEnv()', () => {
+    process.env.MLFLOW_DSPY_SAMPLING_RATE = '0.25';
+    try {
+      expect(MlflowDspyConfig.fromEnv().samplingRate).toBe(0.25);
+      expect(new MlflowDspyConfig().samplingRate).toBe(0.25);
+    } finally {
+      delete process.env.MLFLOW_DSPY_SAMPLING_RATE;
+    }
+    expect(MlflowDspyConfig.fromEnv({ MLFLOW_DSPY_SAMPLING_RATE: '0.5' }).samplingRate).toBe(0.5);
+  });
+  it('has a zod schema that is strict', () => {
+    expect(MlflowDspyConfig.schema.safeParse({ samplingRate: 0.1 }).success).toBe(true);
+    expect(MlflowDspyConfig.schema.safeParse({ samplingRate: 2 }).success).toBe(false);
+    expect(MlflowDspyConfig.schema.safeParse({ sampling_rate: 1 }).success).toBe(false);
+  });
+  it('is made of options that throw when they are read', () => {
+    const trap = {
+      get logInputs(): boolean {
+        throw new Error('no');
+      },
+    };
+    const config = new MlflowDspyConfig(trap, {});
+    expect(config.logInputs).toBe(false);
+    expect(config.problems).toHaveLength(1);
+  });
+});
