@@ -1,3 +1,8 @@
+export { LoadError } from './loader/errors.js';
+export { DspyModelLoader, type ModelLoaderOptions } from './loader/loader.js';
+export { ConfigError, type ConfigProblem } from './loader/problems.js';
+export type { HuggingFaceFile } from './loader/remote-sources.js';
+export type { LoadedProgram } from './loader/types.js';
 export { createProgram, type ProgramOptions } from './program/create-program.js';
 export { identityOf, type ProgramIdentity } from './program/identity.js';
 export { type InvalidInput, ProgramInputError } from './program/inputs.js';

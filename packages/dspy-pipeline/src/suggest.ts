@@ -1,14 +1,17 @@
-/** `. Did you mean "x"?` for the nearest known word, or `. Known: …`; empty when nothing is known. */
+/** `. Did you mean x?` for the nearest known word, or `. Known: …`; empty when nothing is known. */
 export function suggest(word: string, known: readonly string[]): string {
+  const name = nearest(word, known);
+  if (name !== undefined) return `. Did you mean ${name}?`;
+  return known.length === 0 ? '' : `. Known: ${known.join(', ')}`;
+}
+
+/** The known word that a mistyped one most likely means, if any is near. */
+export function nearest(word: string, known: readonly string[]): string | undefined {
   const target = word.toLowerCase();
-  const ranked = known
+  const [best] = known
     .map((name) => ({ name, distance: editDistance(target, name.toLowerCase()) }))
     .sort((a, b) => a.distance - b.distance);
-  const [nearest] = ranked;
-  if (!nearest) return '';
-  return nearest.distance <= Math.max(1, Math.floor(word.length / 3))
-    ? `. Did you mean ${JSON.stringify(nearest.name)}?`
-    : `. Known: ${known.join(', ')}`;
+  return best && best.distance <= Math.max(1, Math.floor(word.length / 3)) ? best.name : undefined;
 }
 
 function editDistance(a: string, b: string): number {

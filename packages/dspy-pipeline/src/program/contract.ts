@@ -9,18 +9,18 @@ export type CallOptions = AxProgramForwardOptions<string>;
 
 export interface Contract {
   /** What the program takes: its defaults and constraints are applied to every call. */
-  readonly signature: AnySignature;
+  readonly signature?: AnySignature;
   /** Options of every call; the call's own win. Ax forgets a generator's `model` and `modelConfig`. */
   readonly callOptions?: CallOptions;
 }
 
-/** The methods of Ax's programs that a contract stands in front of. */
+/** The methods that a contract stands in front of, where a program has them. */
 interface Callable {
   forward(ai: unknown, values: Fields, options?: CallOptions): Promise<Fields>;
   streamingForward(ai: unknown, values: Fields, options?: CallOptions): AxGenStreamingOut<Fields>;
+  setDescription(description: string): void;
+  setSignature(signature: never): void;
   getSignature(): AnySignature;
-  setDescription?(description: string): void;
-  setSignature?(signature: never): void;
 }
 
 const calls = new AsyncLocalStorage<ReadonlyMap<object, Fields>>();
@@ -36,44 +36,46 @@ function within<T>(program: object, inputs: Fields, work: () => T): T {
 
 /**
  * Puts defaults, input checks, call options and documented names on a program. They go on the
- * instance: a subclass would be traced under its own type, and a flow cannot be subclassed. Ax's
- * methods are looked up at each call, so that instrumentation which patches them is seen.
+ * instance: a subclass would be traced under its own type, and a flow cannot be subclassed. Methods
+ * of its class are looked up at each call, so that instrumentation which patches them is seen.
  */
 export function applyContract<P extends object>(program: P, contract: Contract): P {
-  const self = program as unknown as Callable;
-  const base = Object.getPrototypeOf(program) as Callable;
+  const own = { ...program } as Partial<Callable>;
+  const inherited = Object.getPrototypeOf(program) as Callable;
+  const base = <M extends keyof Callable>(name: M): Callable[M] => own[name] ?? inherited[name];
   let { signature } = contract;
-  // Ax also takes a list of chat messages for the inputs; it is theirs to check.
   const prepare = (values: Fields) =>
-    Array.isArray(values) ? values : prepareInputs(programName(program), signature, values);
+    // Ax also takes a list of chat messages for the inputs; it is theirs to check.
+    signature === undefined || Array.isArray(values)
+      ? values
+      : prepareInputs(programName(program), signature, values);
   const merge = (options?: CallOptions) => mergeOptions(contract.callOptions, options);
   const methods: Partial<Callable> = {
     async forward(ai, values, options) {
       const inputs = prepare(values);
-      return within(program, inputs, () => base.forward.call(self, ai, inputs, merge(options)));
+      const forward = base('forward');
+      return within(program, inputs, () => forward.call(program, ai, inputs, merge(options)));
     },
     streamingForward(ai, values, options) {
       try {
         const inputs = prepare(values);
-        const stream = base.streamingForward.call(self, ai, inputs, merge(options));
+        const stream = base('streamingForward').call(program, ai, inputs, merge(options));
         return readWithin(program, inputs, stream);
       } catch (error) {
         return failing(error);
       }
     },
-    ...(base.setDescription && {
-      setDescription(description: string) {
-        withDocumentedNames(() => base.setDescription?.call(self, description));
-      },
-    }),
-    ...(base.setSignature && {
-      setSignature(next: never) {
-        withDocumentedNames(() => base.setSignature?.call(self, next));
-        signature = self.getSignature();
-      },
-    }),
+    setDescription(description) {
+      withDocumentedNames(() => base('setDescription').call(program, description));
+    },
+    setSignature(next) {
+      withDocumentedNames(() => base('setSignature').call(program, next));
+      signature = base('getSignature').call(program);
+    },
   };
-  for (const [name, value] of Object.entries(methods)) define(program, name, value);
+  for (const [name, value] of Object.entries(methods)) {
+    if (typeof base(name as keyof Callable) === 'function') define(program, name, value);
+  }
   return program;
 }
 

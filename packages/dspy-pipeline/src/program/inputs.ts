@@ -70,8 +70,11 @@ function isSized(value: unknown): value is string | unknown[] {
   return typeof value === 'string' || Array.isArray(value);
 }
 
-function whyInvalid(field: SignatureField, value: unknown): string | undefined {
-  const type = field.type ?? { name: 'string' };
+/** What a value must be to stand in a field; `undefined` when it may. */
+export function whyInvalid(
+  { type = { name: 'string' } }: { readonly type?: FieldType },
+  value: unknown,
+): string | undefined {
   if (!type.isArray) return whyInvalidValue(type, value);
   if (!Array.isArray(value)) return `a list of ${type.name} values`;
   const reason = value.map((item) => whyInvalidValue(type, item)).find((found) => found);
@@ -81,7 +84,8 @@ function whyInvalid(field: SignatureField, value: unknown): string | undefined {
 type FieldType = NonNullable<SignatureField['type']>;
 
 function whyInvalidValue(type: FieldType, value: unknown): string | undefined {
-  if (!EXPECTED[type.name].accepts(value)) return EXPECTED[type.name].words;
+  const expected: Expectation | undefined = EXPECTED[type.name];
+  if (expected?.accepts(value) === false) return expected.words;
   if (typeof value === 'number') return outOfRange(value, type.minimum, type.maximum, '');
   if (typeof value !== 'string') return undefined;
   const { minLength, maxLength, options, pattern } = type;

@@ -46,12 +46,16 @@ export function checkCompatibility(
 
 /** Why an output's values cannot stand in an input; `undefined` when they can. */
 export function mismatch(output: SignatureField, input: SignatureField): string | undefined {
-  const from = describeType(output);
-  const to = describeType(input);
-  if (output.isOptional && !input.isOptional) {
-    return `${output.name} may be absent and ${input.name} is required`;
-  }
-  return accepts(input, output) ? undefined : `${output.name} is ${from}, ${input.name} is ${to}`;
+  return output.isOptional && !input.isOptional
+    ? `${output.name} may be absent and ${input.name} is required`
+    : typeMismatch(output, input);
+}
+
+/** Why the type of one field does not fit another; `undefined` when it does. */
+export function typeMismatch(from: SignatureField, to: SignatureField): string | undefined {
+  return accepts(to, from)
+    ? undefined
+    : `${from.name} is ${describeType(from)}, ${to.name} is ${describeType(to)}`;
 }
 
 export function describeType({ type }: SignatureField): string {

@@ -20,3 +20,8 @@ export function withDocumentedNames<T>(work: () => T): T {
 export function toCamelCase(name: string): string {
   return name.replace(/[_-]+([a-zA-Z0-9])/g, (_, next: string) => next.toUpperCase());
 }
+
+/** `keyPoints` as the platform's config files write it: `key_points`. */
+export function toSnakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
