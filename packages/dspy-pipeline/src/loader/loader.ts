@@ -177,7 +177,8 @@ export class DspyModelLoader {
 const optionsSchema = z.strictObject({
   root: z.string().min(1).optional(),
   registry: z.instanceof(SignatureRegistry).optional(),
-  env: z.record(z.string(), z.unknown()).optional(),
+  // `process.env` is no plain object.
+  env: z.custom((value) => typeof value === 'object' && value !== null).optional(),
   hubEndpoint: z.string().optional(),
   githubEndpoint: z.string().optional(),
   maxFileBytes: z.int().min(1).optional(),
