@@ -1,5 +1,7 @@
 import type { Environment } from './auth.js';
 
+const PROXY_PROTOCOLS = ['http:', 'https:', 'socks5:', 'socks:'];
+
 /**
  * What is wrong with the proxy setting that would apply to `target`, if anything. The names and their
  * order are undici's: lower case first, and `HTTPS_PROXY` falls back to `HTTP_PROXY`.
@@ -21,10 +23,9 @@ export function proxyProblem(
   } catch {
     protocol = undefined;
   }
-  if (protocol === 'http:' || protocol === 'https:') return undefined;
+  if (protocol !== undefined && PROXY_PROTOCOLS.includes(protocol)) return undefined;
   return {
     setting,
-    message:
-      'is not the address of an HTTP proxy; write http://proxy.host:port, or except this server with NO_PROXY',
+    message: 'is not the address of a proxy; write http://proxy.host:port, or unset it',
   };
 }
