@@ -8,32 +8,45 @@ export type AxModule = Readonly<Record<string, unknown>>;
 export interface AxCopy {
   readonly ax: AxModule;
   readonly recorder: Recorder;
-  /** Replaces further methods, as they come to light: those of the user's own classes. */
+  /** Where methods of the user's own classes are replaced, as those come to light. */
   readonly patches: Patches;
-  /** Names of Ax's own classes by identity: the bundle's class names are minified. */
-  readonly classNames: ReadonlyMap<unknown, string>;
 }
 
-/** Creates the description of a loaded copy of Ax. */
+/** Names of Ax's classes, of every copy, by identity: the bundle's own class names are minified. */
+const axClasses = new WeakMap<object, string>();
+
+/** Describes a loaded copy of Ax. */
 export function createCopy(ax: AxModule, recorder: Recorder, patches: Patches): AxCopy {
-  const classNames = new Map<unknown, string>();
   for (const name of Object.keys(ax)) {
     const value = ax[name];
-    if (typeof value === 'function' && !classNames.has(value)) classNames.set(value, name);
+    if (typeof value === 'function' && !axClasses.has(value)) axClasses.set(value, name);
   }
-  return { ax, recorder, patches, classNames };
+  return { ax, recorder, patches };
+}
+
+/** The name under which Ax exports a class; `undefined` for any other class. */
+export function nameOfAxClass(type: unknown): string | undefined {
+  return typeof type === 'function' ? axClasses.get(type) : undefined;
 }
 
 /** The class of a program or service: Ax's name for Ax's own classes, the class name of a user's. */
-export function typeOf(copy: AxCopy, value: object): string {
-  const { constructor: owner }: { constructor: unknown } = value;
-  const known = copy.classNames.get(owner);
+export function typeOf(value: object): string {
+  const { constructor: type }: { constructor: unknown } = value;
+  const known = nameOfAxClass(type);
   if (known !== undefined) return known;
-  return typeof owner === 'function' && owner.name !== '' ? owner.name : 'Object';
+  return typeof type === 'function' && type.name !== '' ? type.name : 'Object';
+}
+
+/** `true` when `value` is of a class that some copy of Ax exports, or of one derived from it. */
+export function isOfAxClass(value: object): boolean {
+  for (let level: unknown = value; level !== null; level = Object.getPrototypeOf(level)) {
+    if (nameOfAxClass((level as object).constructor) !== undefined) return true;
+  }
+  return false;
 }
 
 /** `true` when `value` is an instance of a class that this copy exports under `name`. */
 export function isInstance(copy: AxCopy, name: string, value: unknown): boolean {
-  const exported = copy.ax[name];
-  return typeof exported === 'function' && value instanceof exported;
+  const type = copy.ax[name];
+  return typeof type === 'function' && value instanceof type;
 }

@@ -9,6 +9,9 @@ import { type Env, readContentSwitches, readVariable } from './env.js';
 import { samplingThreshold } from './sampling.js';
 import type { DspyInstrumentationConfig } from './types.js';
 
+/** How content is serialised: budget, media, redaction. */
+export type ContentOptions = SerializeOptions & { maxBytes: number; keepMedia: boolean };
+
 /** The options as the hot path reads them: checked, with defaults and environment applied. Immutable. */
 export interface Settings {
   readonly enabled: boolean;
@@ -29,7 +32,7 @@ export interface Settings {
   readonly traceCondition: DspyInstrumentationConfig['traceCondition'];
   readonly inputSanitizer: DspyInstrumentationConfig['inputSanitizer'];
   readonly outputSanitizer: DspyInstrumentationConfig['outputSanitizer'];
-  readonly serialize: SerializeOptions;
+  readonly serialize: ContentOptions;
   readonly nativeSpans: boolean;
   readonly recordOptimizerCalls: boolean;
   /** `customTags` as attributes of the outermost span; `undefined` when there are none. */

@@ -92,7 +92,7 @@ function beginBelow(
   above: Operation,
 ): Entry {
   if (above.childMode === 'summed') {
-    return kind.role === 'model' ? counted(settings, kind, above) : undefined;
+    return kind.role === 'model' ? counted(copy, settings, kind, above) : undefined;
   }
   if (kind.role !== 'model' && !settings.steps && above.childMode === 'nested') return undefined;
   const subject = kind.subject(copy, self, args, settings);
@@ -131,14 +131,16 @@ function start(
     spanOptions.links = subject.links;
   }
   const span = copy.recorder.tracer.startSpan(subject.spanName, spanOptions, home);
-  const operation = new Operation(kind, settings, span, above, own, duplicate, home);
+  const operation = new Operation(copy, settings, kind, span, above, own, duplicate, home);
   if (above === undefined || linked) {
     operation.outermost = outermostAttributes(settings, own.values);
   }
   if (options !== undefined) operation.signal = signalOf(options);
   if (operation.recording) {
     try {
-      if (kind.input !== undefined) operation.recordInput(kind.input(self, args));
+      if (kind.input !== undefined && kind.recordsInput !== false) {
+        operation.recordInput(kind.input(self, args));
+      }
       kind.started?.(operation, self, args);
     } catch (fault) {
       diagnostics.fault('kind.started', fault);
@@ -148,8 +150,8 @@ function start(
 }
 
 /** A model call whose usage is counted and that is no span. */
-function counted(settings: Settings, kind: CallKind, above: Operation): Operation {
-  return new Operation(kind, settings, NO_SPAN, above, above.inherited, false, undefined);
+function counted(copy: AxCopy, settings: Settings, kind: CallKind, above: Operation): Operation {
+  return new Operation(copy, settings, kind, NO_SPAN, above, above.inherited, false, undefined);
 }
 
 const NO_SPAN = trace.wrapSpanContext(INVALID_SPAN_CONTEXT);

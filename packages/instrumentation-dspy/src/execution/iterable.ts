@@ -18,7 +18,8 @@ export interface StreamKind extends CallKind {
   // biome-ignore lint/suspicious/noExplicitAny: Ax's value
   chunk?(operation: Operation, value: any): void;
   /** The stream ended, in whatever way: write what was collected. */
-  collected?(operation: Operation): void;
+  // biome-ignore lint/suspicious/noExplicitAny: Ax's values
+  collected?(operation: Operation, self: any, args: readonly any[]): void;
 }
 
 /**
@@ -165,7 +166,7 @@ class StreamState {
       operation.attributes[DSPY_STREAM_TIME_TO_FIRST_CHUNK] =
         (this.#firstAt - this.#startedAt) / 1000;
     }
-    this.kind.collected?.(operation);
+    this.kind.collected?.(operation, this.self, this.args);
   }
 }
 

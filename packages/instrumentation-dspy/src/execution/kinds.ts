@@ -42,6 +42,8 @@ export interface CallKind {
   /** What goes in: `input.value`, and what `traceCondition` sees when the call is the outermost. */
   // biome-ignore lint/suspicious/noExplicitAny: see above
   input?(self: any, args: readonly any[]): unknown;
+  /** `false`: `started` records the input in its own way. */
+  readonly recordsInput?: boolean;
   /** The span has started and records. */
   // biome-ignore lint/suspicious/noExplicitAny: see above
   started?(operation: Operation, self: any, args: readonly any[]): void;

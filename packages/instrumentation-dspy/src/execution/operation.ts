@@ -24,10 +24,11 @@ import {
   OUTPUT_VALUE,
 } from '../attributes/openinference.js';
 import { describeError } from '../capture/error.js';
-import { type SerializeOptions, serialize, serializeText } from '../capture/serialize.js';
+import { serialize, serializeText } from '../capture/serialize.js';
 import type { TokenUsage } from '../capture/usage.js';
+import type { AxCopy } from '../copy.js';
 import { diagnostics } from '../diagnostics.js';
-import type { Settings } from '../settings.js';
+import type { ContentOptions, Settings } from '../settings.js';
 import { contextOf, type TraceValues } from './context.js';
 import { isFailure, outcomeOf, outcomeOfOpen } from './ending.js';
 import type { CallKind, ChildMode } from './kinds.js';
@@ -39,7 +40,7 @@ export interface Inherited {
   /** Session, user, experiment and run: on every span, at its start. */
   identity: Attributes | undefined;
   values: TraceValues | undefined;
-  serialize: SerializeOptions;
+  serialize: ContentOptions;
   /** A sanitizer failed: no content is recorded from here on down. */
   dropped: boolean;
   /** A sanitizer removed what cannot be searched for in text: text made from the inputs is withheld. */
@@ -72,6 +73,8 @@ export class Operation {
   state: unknown;
 
   inherited: Inherited;
+  /** Attributes shared with other operations: set when the span ends, never changed. */
+  fixed: Attributes | undefined;
   /** Set on the outermost operation alone. */
   outermost: Attributes | undefined;
 
@@ -80,8 +83,9 @@ export class Operation {
   #truncated: string[] | undefined;
 
   constructor(
-    readonly kind: CallKind,
+    readonly copy: AxCopy,
     readonly settings: Settings,
+    readonly kind: CallKind,
     readonly span: Span,
     readonly parent: Operation | undefined,
     inherited: Inherited,
@@ -240,6 +244,7 @@ export class Operation {
     if (this.totals !== undefined && this.kind.role === 'program') this.totals.write(attributes);
     if (this.#truncated !== undefined) attributes[DSPY_TRUNCATED] = this.#truncated;
     this.span.setAttributes(attributes);
+    if (this.fixed !== undefined) this.span.setAttributes(this.fixed);
     if (this.outermost !== undefined) this.span.setAttributes(this.outermost);
   }
 

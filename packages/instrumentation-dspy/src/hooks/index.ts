@@ -37,6 +37,21 @@
  *   content on a span.
  * - Usage goes to `operation.addModelCall(usage, cost)` on the leaf; totals find their way up.
  */
+import { agentHooks } from './agent.js';
+import { chatHooks } from './chat.js';
+import { codeRuntimeHooks } from './code-runtime.js';
+import { embeddingHooks } from './embedding.js';
+import { flowHooks } from './flow.js';
+import { generatorHooks } from './generator.js';
+import { generatorStepHooks } from './generator-steps.js';
 import type { Hook } from './types.js';
 
-export const hooks: readonly Hook[] = [];
+export const hooks: readonly Hook[] = [
+  ...generatorHooks,
+  ...generatorStepHooks,
+  ...flowHooks,
+  ...agentHooks,
+  ...codeRuntimeHooks,
+  ...chatHooks,
+  ...embeddingHooks,
+];

@@ -1,0 +1,39 @@
+import { type AxCopy, isOfAxClass } from '../copy.js';
+import { isPatched } from '../patches.js';
+import { traceChat } from './chat.js';
+import type { Method } from './types.js';
+
+const views = new WeakMap<object, WeakMap<AxCopy, object>>();
+
+/**
+ * The service a generator is to ask. A service of Ax's own has its methods hooked; any other (the
+ * user's own object, an adapter from another package) is seen through a view whose `chat` is traced.
+ * The service itself is left as it is, and its methods run on itself.
+ */
+export function traceableService(copy: AxCopy, service: unknown): unknown {
+  if (typeof service !== 'object' || service === null) return service;
+  const chat: unknown = (service as { chat?: unknown }).chat;
+  if (typeof chat !== 'function' || isPatched(chat) || isOfAxClass(service)) return service;
+  let byCopy = views.get(service);
+  if (byCopy === undefined) {
+    byCopy = new WeakMap();
+    views.set(service, byCopy);
+  }
+  let view = byCopy.get(copy);
+  if (view === undefined) {
+    view = viewOf(copy, service);
+    byCopy.set(copy, view);
+  }
+  return view;
+}
+
+function viewOf(copy: AxCopy, service: object): object {
+  return new Proxy(service, {
+    get(target, key) {
+      const value: unknown = Reflect.get(target, key, target);
+      if (typeof value !== 'function') return value;
+      if (key !== 'chat') return value.bind(target);
+      return (...args: unknown[]) => traceChat(copy, value as Method, target, args);
+    },
+  });
+}

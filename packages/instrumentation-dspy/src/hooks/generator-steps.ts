@@ -1,0 +1,121 @@
+import { DSPY_TOOLS } from '../attributes/dspy.js';
+import { safeString } from '../capture/redact.js';
+import type { AxCopy } from '../copy.js';
+import { diagnostics } from '../diagnostics.js';
+import { outcomeOf } from '../execution/ending.js';
+import type { Operation } from '../execution/operation.js';
+import { traceableService } from './custom-service.js';
+import { activeOperation, type GeneratorRun, runOf } from './run.js';
+import { type Tool, traceTools } from './tool.js';
+import type { Hook, Wrapper } from './types.js';
+
+/** The arguments object of `forwardCore` and `forwardSendRequest`. */
+interface StepArguments {
+  readonly ai?: unknown;
+  readonly options?: { readonly functions?: unknown };
+}
+
+type Iterator = AsyncIterator<unknown> & AsyncIterable<unknown>;
+
+/**
+ * `AxGen.forwardCore` is one attempt at a result: a request and what is made of the response. Here
+ * the tools of the attempt are at hand, those added on the way included, and the error for which Ax
+ * tries again passes.
+ */
+const wrapAttempt: Wrapper = (original, copy) =>
+  function (this: unknown, ...args: unknown[]): unknown {
+    let passed = args;
+    let operation: Operation | undefined;
+    let run: GeneratorRun | undefined;
+    try {
+      operation = activeOperation();
+      if (operation !== undefined) {
+        run = runOf(operation);
+        if (run?.generator !== this) run = undefined;
+        passed = [withTools(copy, args[0] as StepArguments, operation, run), ...args.slice(1)];
+      }
+    } catch (fault) {
+      diagnostics.fault('generator.attempt', fault);
+    }
+    const attempt = original.apply(this, passed) as Iterator;
+    if (operation === undefined || run === undefined) return attempt;
+    return new ObservedAttempt(attempt, operation, run);
+  };
+
+function withTools(
+  copy: AxCopy,
+  step: StepArguments,
+  operation: Operation,
+  run: GeneratorRun | undefined,
+): StepArguments {
+  const tools = step?.options?.functions;
+  if (!Array.isArray(tools) || tools.length === 0) return step;
+  if (run !== undefined && operation.recording) {
+    operation.attributes[DSPY_TOOLS] = tools.map((tool: Tool) => safeString(tool?.name, 128));
+  }
+  return { ...step, options: { ...step.options, functions: traceTools(copy, tools) } };
+}
+
+/** Passes an attempt on and notes the error that ends it. */
+class ObservedAttempt implements Iterator {
+  constructor(
+    private readonly attempt: Iterator,
+    private readonly operation: Operation,
+    private readonly run: GeneratorRun,
+  ) {}
+
+  next(...args: [] | [unknown]): Promise<IteratorResult<unknown>> {
+    const result = this.attempt.next(...(args as []));
+    result.then(undefined, this.failed);
+    return result;
+  }
+
+  return(value?: unknown): Promise<IteratorResult<unknown>> {
+    return (this.attempt as Required<Iterator>).return(value);
+  }
+
+  throw(error?: unknown): Promise<IteratorResult<unknown>> {
+    return (this.attempt as Required<Iterator>).throw(error);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  private readonly failed = (error: unknown): void => {
+    try {
+      const outcome = outcomeOf(error, this.operation.signal);
+      if (outcome !== 'error' && outcome !== 'timeout') return;
+      this.operation.attempt(Math.max(0, this.run.requests - 1), error);
+    } catch (fault) {
+      diagnostics.fault('generator.attempt', fault);
+    }
+  };
+}
+
+/** `AxGen.forwardSendRequest` is one request to the model. */
+const wrapRequest: Wrapper = (original, copy) =>
+  function (this: unknown, ...args: unknown[]): unknown {
+    let passed = args;
+    try {
+      const operation = activeOperation();
+      if (operation !== undefined) {
+        const run = runOf(operation);
+        if (run !== undefined && run.generator === this) {
+          run.requests++;
+          run.toolCalls.clear();
+        }
+        const step = args[0] as StepArguments;
+        const ai = traceableService(copy, step?.ai);
+        if (ai !== step?.ai) passed = [{ ...step, ai }, ...args.slice(1)];
+      }
+    } catch (fault) {
+      diagnostics.fault('generator.request', fault);
+    }
+    return original.apply(this, passed);
+  };
+
+export const generatorStepHooks: readonly Hook[] = [
+  { target: 'AxGen', method: 'forwardCore', wrap: wrapAttempt },
+  { target: 'AxGen', method: 'forwardSendRequest', wrap: wrapRequest },
+];

@@ -1,0 +1,352 @@
+import { SpanKind } from '@opentelemetry/api';
+import { DSPY_STEP_INDEX } from '../attributes/dspy.js';
+import {
+  GEN_AI_INPUT_MESSAGES,
+  GEN_AI_OUTPUT_MESSAGES,
+  GEN_AI_OUTPUT_TYPE,
+  GEN_AI_REQUEST_MODEL,
+  GEN_AI_RESPONSE_FINISH_REASONS,
+  GEN_AI_RESPONSE_ID,
+  GEN_AI_RESPONSE_MODEL,
+  GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK,
+  GEN_AI_TOOL_DEFINITIONS,
+} from '../attributes/gen-ai.js';
+import { flattenMessages } from '../attributes/messages.js';
+import {
+  INPUT_MIME_TYPE,
+  INPUT_VALUE,
+  LLM_COST_TOTAL,
+  LLM_FINISH_REASON,
+  LLM_INPUT_MESSAGES,
+  LLM_INVOCATION_PARAMETERS,
+  LLM_MODEL_NAME,
+  LLM_OUTPUT_MESSAGES,
+  LLM_TOOLS,
+  MIME_JSON,
+  OUTPUT_MIME_TYPE,
+  OUTPUT_VALUE,
+} from '../attributes/openinference.js';
+import {
+  invocationParameters,
+  type ModelConfig,
+  requestAttributes,
+  sameConfig,
+} from '../attributes/request.js';
+import { writeUsage } from '../attributes/response.js';
+import { subjectOf } from '../attributes/subject.js';
+import {
+  type ChatMessage,
+  createStreamAssembler,
+  finishReasons,
+  messagesToJson,
+  type OutputMessage,
+  toInputMessages,
+  toOutputMessages,
+  toToolDefinitions,
+} from '../capture/messages.js';
+import { safeString } from '../capture/redact.js';
+import { serialize, toJson } from '../capture/serialize.js';
+import { normalizeUsage } from '../capture/usage.js';
+import { diagnostics } from '../diagnostics.js';
+import type { CallKind, Subject } from '../execution/kinds.js';
+import type { Operation } from '../execution/operation.js';
+import { tapStream } from '../execution/readable.js';
+import { sanitizeInput, WITHHELD } from '../execution/sanitize.js';
+import type { Settings } from '../settings.js';
+import { nearestRun } from './run.js';
+import { costOf, describeService, type Service, type ServiceDescription } from './service.js';
+
+/** An Ax chat request. */
+export interface ChatRequest {
+  readonly chatPrompt?: unknown;
+  readonly functions?: readonly unknown[];
+  readonly model?: unknown;
+  readonly modelConfig?: ModelConfig;
+  readonly responseFormat?: { readonly type?: unknown };
+}
+
+interface ChatOptions {
+  readonly stepIndex?: unknown;
+  readonly stream?: unknown;
+}
+
+/** An Ax chat response. */
+interface ChatResponse {
+  readonly results?: readonly { readonly content?: unknown; readonly functionCalls?: unknown }[];
+  readonly remoteId?: unknown;
+  readonly modelUsage?: unknown;
+}
+
+/**
+ * Arguments as the kind sees them: those of `chat`, then what Ax resolved them to, where it says so
+ * (`_chat2`): the model a key stands for and the service's own defaults.
+ */
+export type ChatArguments = [ChatRequest, ChatOptions?, unknown?, ModelConfig?];
+
+const WITHHELD_TEXT = '[withheld]';
+const NO_CONFIG: ModelConfig = {};
+
+export const chat: CallKind = {
+  role: 'model',
+  spanKind: SpanKind.CLIENT,
+  inference: true,
+  optionsIndex: 1,
+  input: (_self, args) => args[0],
+  recordsInput: false,
+  subject: (_copy, self: Service & object, args, settings) =>
+    describeCall(self, args as ChatArguments, settings).subject,
+  started(operation, self: Service & object, args) {
+    const [request, options] = args as ChatArguments;
+    const call = describeCall(self, args as ChatArguments, operation.settings);
+    operation.fixed = call.fixed;
+    operation.state = { service: self, model: call.model, startedAt: performance.now() };
+    const step = options?.stepIndex;
+    if (typeof step === 'number') operation.attributes[DSPY_STEP_INDEX] = step;
+    if (operation.settings.genAi) {
+      const format = request.responseFormat?.type;
+      operation.attributes[GEN_AI_OUTPUT_TYPE] =
+        typeof format === 'string' && format.startsWith('json') ? 'json' : 'text';
+    }
+    recordRequest(operation, request);
+  },
+};
+
+interface ChatState {
+  readonly service: Service;
+  readonly model: string | undefined;
+  /** Milliseconds, of `performance.now()`. */
+  readonly startedAt: number;
+  firstAt?: number;
+  input?: readonly ChatMessage[];
+}
+
+interface CallDescription {
+  readonly service: ServiceDescription;
+  readonly model: string | undefined;
+  readonly config: ModelConfig;
+  readonly subject: Subject;
+  readonly fixed: Operation['fixed'];
+}
+
+/** The latest call of each service: calls of one service mostly differ in their messages alone. */
+const latest = new WeakMap<object, CallDescription>();
+
+function describeCall(
+  self: Service & object,
+  [request, options, resolvedModel, resolvedConfig]: ChatArguments,
+  settings: Settings,
+): CallDescription {
+  const service = describeService(self, settings);
+  const model = modelOf(resolvedModel) ?? modelOf(request?.model);
+  const config = resolvedConfig ?? configOf(request, options);
+  const known = latest.get(self);
+  if (
+    known !== undefined &&
+    known.service === service &&
+    known.model === model &&
+    sameConfig(known.config, config)
+  ) {
+    return known;
+  }
+  const attributes = { ...service.identity };
+  if (settings.genAi) {
+    if (model !== undefined) attributes[GEN_AI_REQUEST_MODEL] = model;
+    Object.assign(attributes, requestAttributes(config, settings.parameters));
+  }
+  const fixed = { ...service.fixed };
+  if (settings.openInference && settings.parameters) {
+    const parameters = invocationParameters(config);
+    if (parameters !== undefined) {
+      fixed[LLM_INVOCATION_PARAMETERS] = toJson(parameters, settings.serialize);
+    }
+  }
+  const call: CallDescription = {
+    service,
+    model,
+    config: { ...config },
+    subject: subjectOf(settings, {
+      name: model ?? service.name,
+      type: 'model',
+      operation: 'chat',
+      kind: 'LLM',
+      spanName: model === undefined ? 'chat' : `chat ${model}`,
+      attributes,
+    }),
+    fixed,
+  };
+  latest.set(self, call);
+  return call;
+}
+
+function configOf(request: ChatRequest | undefined, options: ChatOptions | undefined): ModelConfig {
+  const config = request?.modelConfig ?? NO_CONFIG;
+  const stream = options?.stream;
+  return typeof stream === 'boolean' ? { ...config, stream } : config;
+}
+
+function modelOf(model: unknown): string | undefined {
+  return typeof model === 'string' && model !== '' ? safeString(model, 128) : undefined;
+}
+
+function recordRequest(operation: Operation, request: ChatRequest): void {
+  const { settings, attributes } = operation;
+  if (settings.toolDefinitions && operation.recordsText && request.functions?.length) {
+    recordTools(operation, request.functions);
+  }
+  if (!settings.inputMessages) return;
+  const prompt = promptOf(operation, request.chatPrompt);
+  if (prompt === WITHHELD || !operation.recordsText) return;
+  const options = operation.inherited.serialize;
+  const messages = toInputMessages(prompt, options);
+  const { json, truncated } = messagesToJson(messages, options);
+  attributes[INPUT_VALUE] = json;
+  attributes[INPUT_MIME_TYPE] = MIME_JSON;
+  if (truncated) operation.markTruncated(INPUT_VALUE);
+  if (settings.genAi) {
+    attributes[GEN_AI_INPUT_MESSAGES] = json;
+    if (truncated) operation.markTruncated(GEN_AI_INPUT_MESSAGES);
+  }
+  if (settings.openInference) (operation.state as ChatState).input = messages;
+}
+
+/** The prompt as it may be recorded: programs have had their inputs sanitized, a bare call has not. */
+function promptOf(operation: Operation, chatPrompt: unknown): unknown {
+  const { settings } = operation;
+  let prompt = chatPrompt;
+  if (settings.inputSanitizer !== undefined && operation.parent === undefined) {
+    const sanitized = sanitizeInput(operation, { chatPrompt });
+    if (sanitized === WITHHELD) return WITHHELD;
+    prompt = (sanitized as { chatPrompt?: unknown } | undefined)?.chatPrompt;
+  }
+  if (settings.outputSanitizer === undefined || !Array.isArray(prompt)) return prompt;
+  // Earlier replies in the history are raw outputs, which the user's sanitizer has not seen.
+  return prompt.map((message: { readonly role?: unknown }) =>
+    message?.role === 'assistant' || message?.role === 'function'
+      ? { role: message.role, content: WITHHELD_TEXT, result: WITHHELD_TEXT }
+      : message,
+  );
+}
+
+const MAX_FLATTENED_TOOLS = 8;
+
+function recordTools(operation: Operation, functions: readonly unknown[]): void {
+  const { settings, attributes, inherited } = operation;
+  const tools = toToolDefinitions(functions);
+  if (settings.genAi) operation.json(GEN_AI_TOOL_DEFINITIONS, tools);
+  if (!settings.openInference) return;
+  for (let index = 0; index < tools.length && index < MAX_FLATTENED_TOOLS; index++) {
+    const { json } = serialize(tools[index], inherited.serialize);
+    attributes[`${LLM_TOOLS}.${index}.tool.json_schema`] = json;
+  }
+  if (tools.length > MAX_FLATTENED_TOOLS) operation.markTruncated(LLM_TOOLS);
+}
+
+/** Writes what a response says, whole or assembled from a stream, and counts what it used. */
+export function recordResponse(operation: Operation, response: ChatResponse | undefined): void {
+  const state = operation.state as ChatState | undefined;
+  const results = response?.results;
+  expectToolCalls(operation, results);
+  const usage = normalizeUsage(response?.modelUsage, { hasOutput: hasOutput(results) });
+  const cost = state === undefined ? undefined : costOf(state.service, response?.modelUsage);
+  operation.addModelCall(usage, cost);
+  if (!operation.recording || state === undefined) return;
+
+  const { settings, attributes } = operation;
+  if (usage !== undefined && !operation.duplicate) writeUsage(attributes, settings, usage);
+  const model = modelOf((response?.modelUsage as { readonly model?: unknown } | undefined)?.model);
+  const reasons = finishReasons(response);
+  if (settings.genAi) {
+    if (model !== undefined) attributes[GEN_AI_RESPONSE_MODEL] = model;
+    const id = response?.remoteId;
+    if (typeof id === 'string' && id !== '') attributes[GEN_AI_RESPONSE_ID] = safeString(id);
+    if (reasons.length > 0) attributes[GEN_AI_RESPONSE_FINISH_REASONS] = reasons;
+  }
+  if (settings.openInference) {
+    const name = model ?? state.model;
+    if (name !== undefined) attributes[LLM_MODEL_NAME] = name;
+    if (cost !== undefined && !operation.duplicate) attributes[LLM_COST_TOTAL] = cost;
+    if (reasons[0] !== undefined) attributes[LLM_FINISH_REASON] = reasons[0];
+  }
+  recordMessages(operation, state, response);
+}
+
+/** The reply, then the flattened copies, which are the first to go should the SDK's limit be met. */
+function recordMessages(operation: Operation, state: ChatState, response: unknown): void {
+  const { settings, attributes } = operation;
+  const options = operation.inherited.serialize;
+  let replies: OutputMessage[] | undefined;
+  if (settings.outputMessages && settings.outputSanitizer === undefined && operation.recordsText) {
+    replies = toOutputMessages(response, options);
+    const { json, truncated } = messagesToJson(replies, options);
+    attributes[OUTPUT_VALUE] = json;
+    attributes[OUTPUT_MIME_TYPE] = MIME_JSON;
+    if (truncated) operation.markTruncated(OUTPUT_VALUE);
+    if (settings.genAi) {
+      attributes[GEN_AI_OUTPUT_MESSAGES] = json;
+      if (truncated) operation.markTruncated(GEN_AI_OUTPUT_MESSAGES);
+    }
+  }
+  if (!settings.openInference) return;
+  if (replies !== undefined && flattenMessages(attributes, LLM_OUTPUT_MESSAGES, replies, options)) {
+    operation.markTruncated(LLM_OUTPUT_MESSAGES);
+  }
+  const { input } = state;
+  if (input !== undefined && flattenMessages(attributes, LLM_INPUT_MESSAGES, input, options)) {
+    operation.markTruncated(LLM_INPUT_MESSAGES);
+  }
+}
+
+/** Tells the generator that asked which tools it is about to call, and by which ids. */
+function expectToolCalls(operation: Operation, results: ChatResponse['results']): void {
+  const run = nearestRun(operation);
+  if (run === undefined || !Array.isArray(results)) return;
+  for (const result of results) {
+    if (Array.isArray(result?.functionCalls)) run.toolCalls.expect(result.functionCalls);
+  }
+}
+
+function hasOutput(results: ChatResponse['results']): boolean {
+  if (!Array.isArray(results)) return false;
+  return results.some((result) => Boolean(result?.content) || Boolean(result?.functionCalls));
+}
+
+/**
+ * Takes what `chat` resolved to. A stream is passed on with a tap on it and ends the operation when
+ * it has been read; a response ends it now.
+ *
+ * @returns What the caller of `chat` gets.
+ */
+export function settleChat(operation: Operation, response: unknown): unknown {
+  if (operation.ended) return response;
+  try {
+    if (response instanceof ReadableStream && !response.locked) {
+      return tapResponse(operation, response);
+    }
+    recordResponse(operation, response as ChatResponse);
+  } catch (fault) {
+    diagnostics.fault('model.settle', fault);
+  }
+  operation.end('completed');
+  return response;
+}
+
+function tapResponse(operation: Operation, source: ReadableStream): ReadableStream {
+  const { settings, recording } = operation;
+  const assembler = createStreamAssembler(
+    settings.outputMessages && recording ? settings.serialize.maxBytes : 0,
+  );
+  const state = operation.state as ChatState | undefined;
+  return tapStream(source, operation, {
+    chunk(value) {
+      if (!assembler.started && state !== undefined) state.firstAt ??= performance.now();
+      assembler.push(value);
+    },
+    collected() {
+      if (state?.firstAt !== undefined && settings.genAi) {
+        operation.attributes[GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK] =
+          (state.firstAt - state.startedAt) / 1000;
+      }
+      recordResponse(operation, assembler.response());
+    },
+  });
+}

@@ -1,0 +1,63 @@
+import type { Attributes } from '@opentelemetry/api';
+import { GEN_AI_PROVIDER_NAME, SERVER_ADDRESS, SERVER_PORT } from '../attributes/gen-ai.js';
+import { LLM_PROVIDER, LLM_SYSTEM } from '../attributes/openinference.js';
+import { providerOf, serverOf } from '../attributes/provider.js';
+import { safeString } from '../capture/redact.js';
+import { diagnostics } from '../diagnostics.js';
+import type { Settings } from '../settings.js';
+
+/** What the hooks read of an Ax AI service. Which of it exists depends on class and version. */
+export interface Service {
+  readonly apiURL?: unknown;
+  getName?(): unknown;
+  getEstimatedCost?(modelUsage: unknown): unknown;
+}
+
+export interface ServiceDescription {
+  readonly settings: Settings;
+  readonly name: string;
+  readonly url: unknown;
+  /** Identity, set at the start of the span. */
+  readonly identity: Attributes;
+  /** Set when the span ends. */
+  readonly fixed: Attributes;
+}
+
+const descriptions = new WeakMap<object, ServiceDescription>();
+
+/** Provider and server of a service, built once. */
+export function describeService(service: Service & object, settings: Settings): ServiceDescription {
+  const known = descriptions.get(service);
+  if (known !== undefined && known.settings === settings && known.url === service.apiURL) {
+    return known;
+  }
+  const name = safeString(service.getName?.() ?? 'unknown', 128);
+  const { genAi, openInference } = providerOf(name);
+  const identity: Attributes = {};
+  const fixed: Attributes = {};
+  if (settings.genAi && genAi !== '') identity[GEN_AI_PROVIDER_NAME] = genAi;
+  if (settings.openInference && openInference !== '') {
+    fixed[LLM_PROVIDER] = openInference;
+    fixed[LLM_SYSTEM] = openInference;
+  }
+  const server = serverOf(service.apiURL);
+  if (server !== undefined) {
+    fixed[SERVER_ADDRESS] = server.address;
+    if (server.port !== undefined) fixed[SERVER_PORT] = server.port;
+  }
+  const description = { settings, name, url: service.apiURL, identity, fixed };
+  descriptions.set(service, description);
+  return description;
+}
+
+/** What Ax estimates a call to have cost, in US dollars; `undefined` where it knows no price. */
+export function costOf(service: Service, modelUsage: unknown): number | undefined {
+  if (modelUsage === undefined || modelUsage === null) return undefined;
+  try {
+    const cost = service.getEstimatedCost?.(modelUsage);
+    return typeof cost === 'number' && cost > 0 && Number.isFinite(cost) ? cost : undefined;
+  } catch (fault) {
+    diagnostics.fault('service.cost', fault);
+    return undefined;
+  }
+}

@@ -1,0 +1,181 @@
+import type { Attributes } from '@opentelemetry/api';
+import {
+  GEN_AI_TOOL_CALL_ARGUMENTS,
+  GEN_AI_TOOL_CALL_ID,
+  GEN_AI_TOOL_CALL_RESULT,
+  GEN_AI_TOOL_DESCRIPTION,
+  GEN_AI_TOOL_NAME,
+  GEN_AI_TOOL_TYPE,
+} from '../attributes/gen-ai.js';
+import {
+  INPUT_VALUE,
+  OUTPUT_VALUE,
+  TOOL_DESCRIPTION,
+  TOOL_NAME,
+  TOOL_PARAMETERS,
+} from '../attributes/openinference.js';
+import { subjectOf } from '../attributes/subject.js';
+import { safeString } from '../capture/redact.js';
+import { toJson } from '../capture/serialize.js';
+import type { AxCopy } from '../copy.js';
+import { traceFunction } from '../execution/call.js';
+import type { CallKind, Subject } from '../execution/kinds.js';
+import type { Operation } from '../execution/operation.js';
+import { isAsyncFunction } from '../execution/result.js';
+import { disguise, isPatched } from '../patches.js';
+import type { Settings } from '../settings.js';
+import { nearestRun } from './run.js';
+import type { Method } from './types.js';
+
+/** An Ax function: what a model may call. */
+export interface Tool {
+  readonly name?: unknown;
+  readonly description?: unknown;
+  readonly parameters?: unknown;
+  readonly func?: unknown;
+}
+
+/** Ax's own functions, by which a model returns a structured output: no tools of anybody. */
+const RESERVED: ReadonlySet<unknown> = new Set(['__axOutput', '__finalResult']);
+
+/**
+ * How a tool is called: with an object of arguments and Ax's options, with the options alone (a tool
+ * without parameters), or from code, with whatever the code passes.
+ */
+export type ToolStyle = 'object' | 'none' | 'positional';
+
+/** The kind of a tool's calls. */
+export function toolKind(tool: Tool, style: ToolStyle): CallKind {
+  let known: ToolDescription | undefined;
+  const describe = (settings: Settings): ToolDescription => {
+    if (
+      known === undefined ||
+      known.settings !== settings ||
+      known.description !== tool.description ||
+      known.parameters !== tool.parameters
+    ) {
+      known = describeTool(tool, settings);
+    }
+    return known;
+  };
+  return {
+    role: 'step',
+    subject: (_copy, _self, _args, settings) => describe(settings).subject,
+    input: (_self, args) => argumentsOf(style, args),
+    started(operation, _self, args) {
+      const { fixed, subject } = describe(operation.settings);
+      operation.fixed = fixed;
+      operation.signal = signalOf(style, args);
+      const id = nearestRun(operation)?.toolCalls.take(subject.name);
+      if (id !== undefined && operation.settings.genAi) {
+        operation.attributes[GEN_AI_TOOL_CALL_ID] = id;
+      }
+      copyValue(operation, INPUT_VALUE, GEN_AI_TOOL_CALL_ARGUMENTS);
+    },
+    finished(operation, result) {
+      operation.recordOutput(result);
+      copyValue(operation, OUTPUT_VALUE, GEN_AI_TOOL_CALL_RESULT);
+    },
+  };
+}
+
+function argumentsOf(style: ToolStyle, args: readonly unknown[]): unknown {
+  if (style === 'none') return undefined;
+  return style === 'object' || args.length === 1 ? args[0] : args;
+}
+
+function signalOf(style: ToolStyle, args: readonly unknown[]): AbortSignal | undefined {
+  if (style === 'positional') return undefined;
+  const options = args[style === 'object' ? 1 : 0] as { abortSignal?: AbortSignal } | undefined;
+  return options?.abortSignal;
+}
+
+interface ToolDescription {
+  readonly settings: Settings;
+  readonly description: unknown;
+  readonly parameters: unknown;
+  readonly subject: Subject;
+  readonly fixed: Attributes;
+}
+
+function describeTool(tool: Tool, settings: Settings): ToolDescription {
+  const name = safeString(tool.name ?? 'function', 128);
+  const fixed: Attributes = {};
+  const description = typeof tool.description === 'string' ? tool.description : undefined;
+  const { serialize } = settings;
+  if (settings.openInference) {
+    fixed[TOOL_NAME] = name;
+    if (settings.toolDefinitions && tool.parameters !== undefined) {
+      fixed[TOOL_PARAMETERS] = toJson(tool.parameters, serialize);
+    }
+  }
+  if (description !== undefined && settings.toolDefinitions) {
+    const text = safeString(description, 4096);
+    if (settings.genAi) fixed[GEN_AI_TOOL_DESCRIPTION] = text;
+    if (settings.openInference) fixed[TOOL_DESCRIPTION] = text;
+  }
+  const subject = subjectOf(settings, {
+    name,
+    type: 'tool',
+    operation: 'execute_tool',
+    kind: 'TOOL',
+    attributes: settings.genAi ? { [GEN_AI_TOOL_NAME]: name, [GEN_AI_TOOL_TYPE]: 'function' } : {},
+  });
+  const { parameters } = tool;
+  return { settings, description: tool.description, parameters, subject, fixed };
+}
+
+/** The same value under the name of the other family. */
+function copyValue(operation: Operation, from: string, to: string): void {
+  const value = operation.attributes[from];
+  if (value !== undefined && operation.settings.genAi) operation.attributes[to] = value;
+}
+
+interface TracedFunction {
+  readonly copy: AxCopy;
+  readonly tool: object;
+  readonly func: Method;
+}
+
+const traced = new WeakMap<Method, TracedFunction>();
+
+/**
+ * The functions with calls traced. Ax constructs what calls them out of reach, so the list it is
+ * given holds copies whose `func` is ours; arity and everything else stay. The copies are made anew
+ * every time: an optimizer changes descriptions in place.
+ */
+export function traceTools(copy: AxCopy, tools: readonly unknown[]): unknown[] {
+  return tools.map((tool) => traceTool(copy, tool));
+}
+
+function traceTool(copy: AxCopy, tool: unknown): unknown {
+  if (typeof tool !== 'object' || tool === null) return tool;
+  const { func, name } = tool as Tool;
+  if (typeof func !== 'function' || isPatched(func) || RESERVED.has(name)) return tool;
+  return Object.assign(Object.create(Object.getPrototypeOf(tool)), tool, {
+    func: traceToolFunction(
+      copy,
+      tool,
+      func as Method,
+      (tool as Tool).parameters ? 'object' : 'none',
+    ),
+  });
+}
+
+/** A tool's function with its calls traced. The same function of the same tool gives the same result. */
+export function traceToolFunction(
+  copy: AxCopy,
+  tool: Tool & object,
+  func: Method,
+  style: ToolStyle,
+): Method {
+  const known = traced.get(func);
+  if (known !== undefined && known.copy === copy && known.tool === tool) return known.func;
+  const kind = toolKind(tool, style);
+  const fresh = isAsyncFunction(func);
+  const replacement = disguise(function (this: unknown, ...args: unknown[]): unknown {
+    return traceFunction(copy, kind, func, this, args, fresh);
+  }, func);
+  traced.set(func, { copy, tool, func: replacement });
+  return replacement;
+}
