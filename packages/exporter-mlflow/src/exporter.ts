@@ -1,115 +1,148 @@
-import { diag } from '@opentelemetry/api';
-import type { AttributeMap, SpanRecord } from './internal-types.js';
-import { encodeTraceRequest } from './otlp/encode.js';
-import { createExperimentResolver } from './server/experiments.js';
-import { createConnection } from './server/http.js';
+import { Diagnostics, describe } from './diagnostics.js';
+import { type ExporterSettings, readOptions } from './options.js';
+import { Pipeline } from './pipeline.js';
 import { describeProblems, resolveSettings } from './server/settings.js';
+import { withoutTracing } from './suppress-tracing.js';
 import type { ExporterStats, ExportOutcome, MlflowSpanExporterOptions, SpanLike } from './types.js';
 
-/** Sends spans to MLflow; goes behind any span processor of OpenTelemetry JS 2.x and 3.x. */
+const NOTHING_YET = {
+  sent: 0,
+  held: 0,
+  spooled: 0,
+  folded: 0,
+  requests: 0,
+  retried: 0,
+  runs: 0,
+  bytesSent: 0,
+  bytesHeld: 0,
+};
+
+/**
+ * Sends spans to MLflow as traces, runs and assessments. A `SpanExporter` of OpenTelemetry JS 2.x and
+ * 3.x: hand it to the NodeSDK as `traceExporter`, or to a `BatchSpanProcessor`.
+ *
+ * Nothing it does throws into the program, and nothing is read or connected before the first export.
+ */
 export class MlflowSpanExporter {
   readonly #options: MlflowSpanExporterOptions;
-  readonly #pending = new Set<Promise<void>>();
-  #send: ((spans: SpanRecord[]) => Promise<void>) | undefined;
-  readonly #stats: ExporterStats = {
-    received: 0,
-    sent: 0,
-    held: 0,
-    spooled: 0,
-    folded: 0,
-    dropped: {},
-    requests: 0,
-    retried: 0,
-    runs: 0,
-    bytesSent: 0,
-    bytesHeld: 0,
+  readonly #settings: ExporterSettings;
+  readonly #diagnostics: Diagnostics;
+  readonly #exports = new Set<Promise<void>>();
+  #pipeline: Pipeline | 'misconfigured' | undefined;
+  #received = 0;
+  #ended: Promise<void> | undefined;
+  readonly #saveNow = (): void => {
+    if (this.#pipeline instanceof Pipeline) {
+      try {
+        this.#pipeline.saveNow();
+      } catch (error) {
+        this.#diagnostics.warnOnce(`undelivered traces could not be spooled: ${describe(error)}`);
+      }
+    }
   };
 
   constructor(options: MlflowSpanExporterOptions = {}) {
-    this.#options = options;
+    this.#options = { ...options };
+    const { settings, warnings } = readOptions(this.#options);
+    this.#settings = settings;
+    this.#diagnostics = new Diagnostics(settings.onDrop);
+    for (const warning of warnings) this.#diagnostics.warnOnce(warning);
   }
 
-  /** Never throws; calls back exactly once, with `0` after delivery. */
+  /**
+   * Hands spans over. Calls back exactly once: `0` when all are on the server or safely stored, `1` when
+   * any was given up. Never throws.
+   */
   export(spans: readonly SpanLike[], resultCallback: (result: ExportOutcome) => void): void {
-    this.#stats.received += spans.length;
-    const sending = this.#deliver(spans).then(
-      () => {
-        this.#stats.sent += spans.length;
-        resultCallback({ code: 0 });
-      },
-      (error: Error) => {
-        diag.warn(`mlflow exporter: ${error.message}`);
-        resultCallback({ code: 1, error });
-      },
-    );
-    this.#pending.add(sending);
-    void sending.finally(() => this.#pending.delete(sending));
+    this.#received += spans.length;
+    const exporting = withoutTracing(() => this.#export(spans)).then((outcome) => {
+      try {
+        resultCallback(outcome);
+      } catch (error) {
+        this.#diagnostics.warnOnce(`the export callback failed: ${describe(error)}`);
+      }
+    });
+    this.#exports.add(exporting);
+    void exporting.then(() => this.#exports.delete(exporting));
   }
 
+  /** Resolves when everything exported so far is delivered, safely stored, or given up. Never rejects. */
   async forceFlush(): Promise<void> {
-    await Promise.allSettled(this.#pending);
+    if (this.#exports.size === 0) return;
+    // Waits for a server are unref'd; who awaits a flush keeps the process for it.
+    const keepAlive = setInterval(() => undefined, 1_000);
+    await Promise.all(this.#exports);
+    clearInterval(keepAlive);
   }
 
-  async shutdown(): Promise<void> {
-    await this.forceFlush();
+  /**
+   * Delivers what waits, for at most `shutdownTimeoutMs`, spools or drops the rest (counted and reported),
+   * and closes connections and files. Never rejects; further exports are refused.
+   */
+  shutdown(): Promise<void> {
+    this.#ended ??= withoutTracing(() => this.#end());
+    return this.#ended;
   }
 
+  /** Counts since the exporter was made. */
   stats(): ExporterStats {
-    return { ...this.#stats, dropped: { ...this.#stats.dropped } };
+    const counts = this.#pipeline instanceof Pipeline ? this.#pipeline.stats() : NOTHING_YET;
+    return { received: this.#received, ...counts, dropped: this.#diagnostics.totals };
   }
 
-  async #deliver(spans: readonly SpanLike[]): Promise<void> {
-    this.#send ??= this.#open();
-    await this.#send(spans.map(toRecord));
+  async #export(spans: readonly SpanLike[]): Promise<ExportOutcome> {
+    if (this.#ended) return this.#refuse(spans, 'shutdown', 'the exporter was shut down');
+    if (spans.length === 0) return { code: 0 };
+    try {
+      const pipeline = this.#open();
+      if (pipeline === undefined) {
+        return this.#refuse(spans, 'misconfigured', 'the settings cannot be used');
+      }
+      const { lost, detail } = await pipeline.add(spans);
+      if (detail === undefined) return { code: 0 };
+      return { code: 1, error: new Error(`${lost} of ${spans.length} spans lost: ${detail}`) };
+    } catch (error) {
+      return this.#refuse(spans, 'unreadable', describe(error));
+    }
   }
 
-  #open(): (spans: SpanRecord[]) => Promise<void> {
-    const result = resolveSettings(this.#options);
-    if (!result.ok) throw new Error(describeProblems(result.problems));
-    const { destination, experiment } = result.settings;
-    if (destination.kind === 'local') throw new Error('the local store is not connected yet');
-    const connection = createConnection(destination.connection);
-    const experiments = createExperimentResolver(connection);
-    return async (spans) => {
-      const response = await connection.send({
-        method: 'POST',
-        path: '/v1/traces',
-        headers: {
-          'content-type': 'application/x-protobuf',
-          'x-mlflow-experiment-id': await experiments.resolve(experiment),
-        },
-        body: await encodeTraceRequest(spans),
-      });
-      if (response.status > 299) throw new Error(`answered ${response.status}: ${response.text}`);
-    };
+  /** Settings are read at the first export, so that the environment may still be set after the import. */
+  #open(): Pipeline | undefined {
+    if (this.#pipeline === undefined) {
+      const result = resolveSettings(this.#options);
+      if (result.ok) {
+        for (const warning of result.warnings) this.#diagnostics.warnOnce(warning);
+        this.#pipeline = new Pipeline(result.settings, this.#settings, this.#diagnostics);
+        if (this.#settings.spool) process.once('exit', this.#saveNow);
+      } else {
+        this.#pipeline = 'misconfigured';
+        this.#diagnostics.warnOnce(`no traces are exported: ${describeProblems(result.problems)}`);
+      }
+    }
+    return this.#pipeline === 'misconfigured' ? undefined : this.#pipeline;
   }
-}
 
-function toRecord(span: SpanLike): SpanRecord {
-  const { traceId, spanId } = span.spanContext();
-  const parentSpanId = span.parentSpanContext?.spanId ?? span.parentSpanId;
-  const attributes = { ...span.attributes } as AttributeMap;
-  if (parentSpanId === undefined) {
-    attributes['mlflow.traceTag.mlflow.traceName'] = attributes['dspy.module.name'] ?? span.name;
+  #refuse(
+    spans: readonly SpanLike[],
+    reason: 'shutdown' | 'misconfigured' | 'unreadable',
+    detail: string,
+  ): ExportOutcome {
+    if (spans.length > 0) {
+      this.#diagnostics.dropped({ reason, spans: spans.length, traceIds: [], detail });
+    }
+    return { code: 1, error: new Error(detail) };
   }
-  const nanos = ([s, ns]: readonly [number, number]) => BigInt(s) * 1_000_000_000n + BigInt(ns);
-  return {
-    traceId,
-    spanId,
-    ...(parentSpanId === undefined ? {} : { parentSpanId }),
-    name: span.name,
-    kind: span.kind,
-    startTimeUnixNano: nanos(span.startTime),
-    endTimeUnixNano: nanos(span.endTime),
-    attributes,
-    events: span.events.map((event) => ({
-      name: event.name,
-      timeUnixNano: nanos(event.time),
-      attributes: (event.attributes ?? {}) as AttributeMap,
-    })),
-    links: [],
-    status: { code: span.status.code === 2 ? 2 : 1 },
-    resource: {},
-    scope: { name: span.instrumentationScope?.name ?? '' },
-  };
+
+  async #end(): Promise<void> {
+    try {
+      if (this.#pipeline instanceof Pipeline) {
+        await this.#pipeline.end(this.#settings.shutdownTimeoutMs);
+      }
+      await Promise.all(this.#exports);
+    } catch (error) {
+      this.#diagnostics.warnOnce(`the exporter did not end cleanly: ${describe(error)}`);
+    }
+    process.removeListener('exit', this.#saveNow);
+    this.#diagnostics.flush();
+  }
 }

@@ -104,6 +104,8 @@ export interface TraceRecord {
    * written where the server still has the trace in progress.
    */
   closing?: true;
+  /** Spans that ended after the root of their trace had been handed on. */
+  late?: true;
   /** The server was told something else before (it closed without its root, or went to another experiment). */
   restates?: true;
 }

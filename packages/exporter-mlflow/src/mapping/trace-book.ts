@@ -212,6 +212,7 @@ export class TraceBook {
     }
     const record: TraceRecord = { info, complete: completing !== undefined, spans };
     if (memory.root === 'remote') record.remoteRoot = true;
+    if (!completing && (memory.root === 'local' || memory.root === 'closed')) record.late = true;
     if (memory.restates && root) {
       record.restates = true;
       memory.restates = false;

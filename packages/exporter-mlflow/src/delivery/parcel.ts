@@ -1,0 +1,107 @@
+import type { RunRecord, TraceRecord } from '../internal-types.js';
+import type { StoreRecord } from '../store/records.js';
+import type { DropReason } from '../types.js';
+
+/** How the responsibility for a parcel ended. */
+export type Settlement =
+  /** The server, or the local store, has it. */
+  | { kind: 'sent' }
+  | { kind: 'spooled' }
+  /** Came from the spool and could not be delivered now. */
+  | { kind: 'released' }
+  /** `spans`: how many of the parcel's, where it is not all. */
+  | { kind: 'dropped'; reason: DropReason; detail: string; spans?: number };
+
+interface ParcelBase {
+  /** Parcels of one lane never travel at the same time, and keep their order. */
+  readonly lane: string;
+  readonly spans: number;
+  /** Estimated size. */
+  readonly bytes: number;
+  /** Milliseconds since the epoch after which it is given up or spooled. */
+  readonly deadline: number;
+  /** Taken from the spool: a failure gives it back at once instead of waiting in memory. */
+  readonly fromSpool: boolean;
+  /** Tries so far. */
+  tries: number;
+  /** An earlier try may have reached the server although no answer came back. */
+  uncertain: boolean;
+  /** Only the first call counts. */
+  settle(settlement: Settlement): void;
+  /** Called once, after `settle`. */
+  whenSettled(listener: () => void): void;
+  /** It waits in memory until its trace is whole (servers before 3.15): whoever gave it need not wait. */
+  hold(): void;
+}
+
+export interface TraceParcel extends ParcelBase {
+  readonly type: 'trace';
+  readonly record: TraceRecord;
+  /** Steps that are done, so that a retry does not repeat them. */
+  started: boolean;
+  spansSent: boolean;
+  /** All parts of its trace that were held are in it. */
+  isMerged: boolean;
+}
+
+export interface RunParcel extends ParcelBase {
+  readonly type: 'run';
+  readonly record: RunRecord;
+}
+
+export type Parcel = TraceParcel | RunParcel;
+
+export interface ParcelOptions {
+  bytes: number;
+  deadline: number;
+  fromSpool?: boolean;
+  settle(settlement: Settlement): void;
+  hold?: () => void;
+}
+
+export function traceParcel(record: TraceRecord, options: ParcelOptions): TraceParcel {
+  return {
+    type: 'trace',
+    record,
+    lane: record.info.traceId,
+    spans: record.spans.length,
+    started: false,
+    spansSent: false,
+    isMerged: false,
+    ...common(options),
+  };
+}
+
+export function runParcel(record: RunRecord, options: ParcelOptions): RunParcel {
+  return { type: 'run', record, lane: record.key, spans: 0, ...common(options) };
+}
+
+function common({ bytes, deadline, fromSpool = false, settle, hold }: ParcelOptions) {
+  let settled = false;
+  let listener: (() => void) | undefined;
+  return {
+    bytes,
+    deadline,
+    fromSpool,
+    tries: 0,
+    uncertain: false,
+    settle(settlement: Settlement): void {
+      if (settled) return;
+      settled = true;
+      settle(settlement);
+      listener?.();
+    },
+    whenSettled(called: () => void): void {
+      listener = called;
+    },
+    hold(): void {
+      hold?.();
+    },
+  };
+}
+
+export function toStoreRecord(parcel: Parcel): StoreRecord {
+  return parcel.type === 'trace'
+    ? { type: 'trace', value: parcel.record }
+    : { type: 'run', value: parcel.record };
+}

@@ -1,0 +1,95 @@
+import type { Diagnostics } from '../diagnostics.js';
+import type { Connection } from '../server/connection.js';
+import { createExperimentResolver } from '../server/experiments.js';
+import { createRunRecorder } from '../server/runs.js';
+import type { SpoolOptions } from '../store/spool.js';
+import type { DeliveryMode } from '../types.js';
+import { Dispatcher } from './dispatcher.js';
+import type { Outlet } from './outlet.js';
+import type { Parcel } from './parcel.js';
+import { probeServer } from './server-profile.js';
+import { Spooler } from './spooler.js';
+import { TraceSender } from './trace-sender.js';
+import { type Traffic, watchConnection } from './watched-connection.js';
+
+export interface ServerOutletOptions {
+  connection: Connection;
+  mode: DeliveryMode;
+  diagnostics: Diagnostics;
+  maxQueueBytes: number;
+  spool: SpoolOptions | undefined;
+  /** Counted up while requests go out. */
+  traffic: Traffic & { retried: number };
+  onPartialRejection(spans: number, detail: string): void;
+  /** A parcel of an earlier failure, or of an earlier process, reached the server. */
+  onDeliveredFromSpool(parcel: Parcel): void;
+  onSpooled(parcel: Parcel): void;
+}
+
+/** An MLflow server, with a spool for when it is away. */
+export class ServerOutlet implements Outlet {
+  readonly #connection: Connection;
+  readonly #dispatcher: Dispatcher;
+  readonly #spooler: Spooler | undefined;
+  readonly #abort = new AbortController();
+
+  constructor(options: ServerOutletOptions) {
+    const { mode, diagnostics, maxQueueBytes, traffic, spool } = options;
+    const connection = watchConnection(options.connection, traffic, this.#abort.signal);
+    this.#connection = connection;
+    const experiments = createExperimentResolver(connection);
+    const sender = new TraceSender({
+      connection,
+      experiments,
+      mode,
+      diagnostics,
+      onPartialRejection: options.onPartialRejection,
+    });
+    this.#spooler =
+      spool &&
+      new Spooler({
+        spool,
+        diagnostics,
+        deliver: (parcel) => this.#dispatcher.accept(parcel),
+        serverWait: () => this.#dispatcher.wait,
+        onDelivered: options.onDeliveredFromSpool,
+        onSpooled: options.onSpooled,
+      });
+    const spooler = this.#spooler;
+    this.#dispatcher = new Dispatcher({
+      address: connection.address,
+      sender,
+      runs: createRunRecorder(connection, experiments),
+      forgetExperiment: (experiment) => experiments.forget(experiment),
+      probe: () => probeServer(connection),
+      mode,
+      diagnostics,
+      maxQueueBytes,
+      spool: spooler && ((parcels) => spooler.put(parcels)),
+      onRetry: () => {
+        traffic.retried++;
+      },
+      onRecovered: () => spooler?.look(),
+    });
+    void spooler?.open();
+  }
+
+  get bytes(): number {
+    return this.#dispatcher.bytes;
+  }
+
+  accept(parcel: Parcel): void {
+    this.#dispatcher.accept(parcel);
+  }
+
+  async end(timeoutMs: number): Promise<void> {
+    await this.#dispatcher.end(timeoutMs, () => this.#abort.abort());
+    await this.#spooler?.close();
+    await this.#connection.close().catch(() => undefined);
+  }
+
+  saveNow(): void {
+    const parcels = this.#dispatcher.unsettled().filter(({ fromSpool }) => !fromSpool);
+    if (parcels.length > 0) this.#spooler?.putSync(parcels);
+  }
+}

@@ -1,0 +1,179 @@
+import { type Diagnostics, describe } from '../diagnostics.js';
+import type { Spool, SpoolItem, SpoolOptions } from '../store/spool.js';
+import { openSpool } from '../store/spool.js';
+import { type Parcel, runParcel, toStoreRecord, traceParcel } from './parcel.js';
+
+/** Records on their way to the server at once; those held for their root do not count. */
+const MAX_OUTSTANDING = 100;
+/** Milliseconds between looks at the spool while something waits there. */
+const LOOK_MS = 5_000;
+
+export interface SpoolerOptions {
+  spool: SpoolOptions;
+  diagnostics: Diagnostics;
+  /** Hands a parcel to the server's queue. */
+  deliver(parcel: Parcel): void;
+  /** Milliseconds until the server may be asked. */
+  serverWait(): number;
+  /** A parcel from the spool reached the server. */
+  onDelivered(parcel: Parcel): void;
+  onSpooled(parcel: Parcel): void;
+}
+
+/** Puts parcels into the spool and brings them to the server later, also those of earlier processes. */
+export class Spooler {
+  readonly #options: SpoolerOptions;
+  #spool: Promise<Spool | undefined> | undefined;
+  #opened: Spool | undefined;
+  #outstanding = 0;
+  #looking = false;
+  #timer: NodeJS.Timeout | undefined;
+  #closed = false;
+  readonly #writes = new Set<Promise<void>>();
+
+  constructor(options: SpoolerOptions) {
+    this.#options = options;
+  }
+
+  /** Opens the folder and begins to deliver what is in it. Never rejects. */
+  async open(): Promise<void> {
+    if (await this.#open()) this.look();
+  }
+
+  /** Settles each parcel: `spooled`, or dropped when the disk refuses it. */
+  put(parcels: readonly Parcel[]): void {
+    const write = this.#put(parcels);
+    this.#writes.add(write);
+    void write.finally(() => this.#writes.delete(write));
+  }
+
+  /** In the process's last moment. */
+  putSync(parcels: readonly Parcel[]): void {
+    this.#opened?.putSync(parcels.map(toStoreRecord));
+  }
+
+  /** Delivers what waits, as far as the server takes it now. */
+  look(): void {
+    if (this.#closed || this.#looking) return;
+    this.#looking = true;
+    clearTimeout(this.#timer);
+    void this.#look()
+      .catch((error: unknown) => {
+        this.#options.diagnostics.warnOnce(`the spool cannot be read: ${describe(error)}`);
+      })
+      .finally(() => {
+        this.#looking = false;
+        this.#lookLater();
+      });
+  }
+
+  /** Waits for pending writes; the next process takes over what is left. Never rejects. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    await Promise.all(this.#writes);
+    try {
+      await this.#opened?.close();
+    } catch (error) {
+      this.#options.diagnostics.warnOnce(`the spool did not close cleanly: ${describe(error)}`);
+    }
+  }
+
+  #open(): Promise<Spool | undefined> {
+    this.#spool ??= openSpool(this.#options.spool).then(
+      (spool) => {
+        this.#opened = spool;
+        return spool;
+      },
+      (error: unknown) => {
+        this.#options.diagnostics.warnOnce(
+          `the spool folder ${this.#options.spool.directory} cannot be used (${describe(error)}); undelivered traces are dropped`,
+        );
+        return undefined;
+      },
+    );
+    return this.#spool;
+  }
+
+  async #put(parcels: readonly Parcel[]): Promise<void> {
+    try {
+      const spool = await this.#open();
+      if (!spool) throw new Error(`the spool ${this.#options.spool.directory} cannot be used`);
+      await spool.put(parcels.map(toStoreRecord));
+      for (const parcel of parcels) {
+        this.#options.onSpooled(parcel);
+        parcel.settle({ kind: 'spooled' });
+      }
+      this.#lookLater();
+    } catch (error) {
+      const detail = describe(error);
+      for (const parcel of parcels) parcel.settle({ kind: 'dropped', reason: 'storage', detail });
+    }
+  }
+
+  #lookLater(): void {
+    if (this.#closed || (this.#opened?.stats().waiting ?? 0) === 0) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.look(), Math.max(LOOK_MS, this.#options.serverWait()));
+    this.#timer.unref();
+  }
+
+  async #look(): Promise<void> {
+    const spool = await this.#open();
+    while (spool && !this.#closed && this.#options.serverWait() === 0) {
+      const room = MAX_OUTSTANDING - this.#outstanding;
+      if (room <= 0) return;
+      const items = await spool.take({ maxItems: room });
+      if (items.length === 0) return;
+      for (const item of items) this.#send(spool, item);
+    }
+  }
+
+  #send(spool: Spool, item: SpoolItem): void {
+    const { record } = item;
+    let counts = true;
+    const free = (): void => {
+      if (counts) this.#outstanding--;
+      counts = false;
+    };
+    const options = {
+      bytes: item.bytes,
+      deadline: Number.POSITIVE_INFINITY,
+      fromSpool: true,
+      hold: free,
+      settle: (settlement: Parameters<Parcel['settle']>[0]): void => {
+        free();
+        if (settlement.kind === 'sent') {
+          this.#options.onDelivered(parcel);
+          this.#forget(spool.ack([item]));
+          if (this.#outstanding < MAX_OUTSTANDING / 2) this.look();
+        } else if (settlement.kind === 'dropped') {
+          this.#options.diagnostics.warnOnce(
+            `the server refused a spooled record, which is kept in ${this.#options.spool.directory}/buried: ${settlement.detail}`,
+          );
+          this.#forget(spool.bury([item], settlement.detail));
+        } else spool.release([item]);
+      },
+    };
+    if (record.type !== 'trace' && record.type !== 'run') {
+      this.#forget(spool.bury([item], `the exporter delivers no ${record.type} records`));
+      return;
+    }
+    this.#outstanding++;
+    const parcel: Parcel =
+      record.type === 'trace'
+        ? traceParcel(record.value, options)
+        : runParcel(record.value, options);
+    // Another process may have been cut off in the middle of sending it.
+    parcel.uncertain = true;
+    this.#options.deliver(parcel);
+  }
+
+  #forget(done: Promise<void>): void {
+    const write = done.catch((error: unknown) => {
+      this.#options.diagnostics.warnOnce(`the spool cannot be written: ${describe(error)}`);
+    });
+    this.#writes.add(write);
+    void write.finally(() => this.#writes.delete(write));
+  }
+}

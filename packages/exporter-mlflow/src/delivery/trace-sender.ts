@@ -1,0 +1,314 @@
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
+import { type Diagnostics, describe } from '../diagnostics.js';
+import type { SpanRecord, TraceRecord } from '../internal-types.js';
+import { encodeTraceRequest } from '../otlp/encode.js';
+import { putTraceArtifact } from '../server/artifacts.js';
+import { createAssessment } from '../server/assessments.js';
+import type { Connection } from '../server/connection.js';
+import { MlflowApiError } from '../server/errors.js';
+import type { ExperimentResolver } from '../server/experiments.js';
+import { getTraceInfo, startTrace } from '../server/traces.js';
+import type { DeliveryMode } from '../types.js';
+import { closeTrace, closeTraces } from './closing.js';
+import { forEachLimited } from './limited.js';
+import type { TraceParcel } from './parcel.js';
+import { readPartialSuccess } from './partial-success.js';
+import type { ServerProfile } from './server-profile.js';
+import { needsWholeTrace } from './server-profile.js';
+import { sourceMetadata } from './source-metadata.js';
+import {
+  isMissingEndpoint,
+  SENT,
+  type Verdict,
+  verdictOfError,
+  verdictOfResponse,
+} from './verdict.js';
+
+const gzipped = promisify(gzip);
+
+/** For each of two requests in flight; a Start costs the server more than a batched trace. */
+const STARTS_AT_ONCE = 2;
+/** A bigger trace goes in pieces, so that no request keeps a worker of the server for over a second. */
+const MAX_SPANS_PER_REQUEST = 1_000;
+const SPANS_PER_CHUNK = 500;
+const MIN_COMPRESSED_BYTES = 1_024;
+/** Level 3 halves the client's cost of level 6 for a tenth more bytes. */
+const GZIP_LEVEL = 3;
+
+/** Metadata keys that the server reads from span attributes itself. */
+const FROM_SPANS: ReadonlySet<string> = new Set(['mlflow.trace.session', 'mlflow.trace.user']);
+
+export interface TraceSenderContext {
+  connection: Connection;
+  experiments: ExperimentResolver;
+  mode: DeliveryMode;
+  diagnostics: Diagnostics;
+  /** Spans that the server says it rejected of an accepted request. */
+  onPartialRejection(spans: number, detail: string): void;
+}
+
+/**
+ * Delivers traces of one destination to an MLflow server. The protocol: StartTraceV3 first where the
+ * trace has what OTLP cannot carry or the server is old (the only order that every version takes),
+ * then one OTLP request for all, then late assessments. Never throws; says for each what became of it.
+ */
+export class TraceSender {
+  readonly #context: TraceSenderContext;
+  readonly #compress: boolean;
+
+  constructor(context: TraceSenderContext) {
+    this.#context = context;
+    this.#compress = !isLoopback(context.connection.address);
+  }
+
+  /** @param parcels of the same experiment and run */
+  async send(
+    parcels: readonly TraceParcel[],
+    profile: ServerProfile,
+  ): Promise<Map<TraceParcel, Verdict>> {
+    const verdicts = new Map<TraceParcel, Verdict>();
+    const first = parcels[0];
+    if (first === undefined) return verdicts;
+    const { experiment, runId } = first.record.info;
+    try {
+      const experimentId = await this.#context.experiments.resolve(experiment);
+      await this.#sendTo(parcels, { experimentId, runId, profile }, verdicts);
+    } catch (error) {
+      const verdict = verdictOfError(error);
+      for (const parcel of parcels) if (!verdicts.has(parcel)) verdicts.set(parcel, verdict);
+    }
+    for (const verdict of verdicts.values()) {
+      if (verdict.kind === 'no_experiment') this.#context.experiments.forget(experiment);
+    }
+    return verdicts;
+  }
+
+  async #sendTo(
+    parcels: readonly TraceParcel[],
+    target: { experimentId: string; runId: string | undefined; profile: ServerProfile },
+    verdicts: Map<TraceParcel, Verdict>,
+  ): Promise<void> {
+    const { profile, experimentId } = target;
+    const closing = parcels.filter(({ record }) => record.spans.length === 0);
+    if (closing.length > 0 && this.#context.mode !== 'otlp') {
+      await closeTraces(this.#context.connection, closing, experimentId, verdicts);
+    }
+    for (const parcel of closing) if (!verdicts.has(parcel)) verdicts.set(parcel, SENT);
+
+    let rest = parcels.filter((parcel) => !verdicts.has(parcel));
+    if (profile.addsUp) rest = await this.#withoutArrived(rest, verdicts);
+    if (!profile.storesSpans) {
+      await forEachLimited(rest, STARTS_AT_ONCE, async (parcel) => {
+        verdicts.set(parcel, await this.#storeAsArtifact(parcel, experimentId));
+      });
+      return;
+    }
+    await forEachLimited(rest, STARTS_AT_ONCE, async (parcel) => {
+      const failure = await this.#start(parcel, profile, experimentId);
+      if (failure) verdicts.set(parcel, failure);
+    });
+    rest = rest.filter((parcel) => !verdicts.has(parcel));
+    const unsent = rest.filter(({ spansSent }) => !spansSent);
+    const verdict = await this.#postSpans(unsent, target);
+    for (const parcel of unsent) {
+      if (verdict.kind === 'sent') parcel.spansSent = true;
+      else verdicts.set(parcel, verdict);
+    }
+    for (const parcel of rest) {
+      if (parcel.spansSent) verdicts.set(parcel, await this.#assess(parcel));
+    }
+  }
+
+  /** On servers that add a resend's tokens up again, what has arrived must not be sent twice. */
+  async #withoutArrived(
+    parcels: readonly TraceParcel[],
+    verdicts: Map<TraceParcel, Verdict>,
+  ): Promise<TraceParcel[]> {
+    const rest: TraceParcel[] = [];
+    for (const parcel of parcels) {
+      if (parcel.uncertain && !parcel.spansSent) {
+        const info = await getTraceInfo(this.#context.connection, parcel.lane).catch(ifAbsent);
+        parcel.spansSent = info?.tags?.['mlflow.trace.spansLocation'] === 'TRACKING_STORE';
+      }
+      if (parcel.spansSent) verdicts.set(parcel, await this.#assess(parcel));
+      else rest.push(parcel);
+    }
+    return rest;
+  }
+
+  /** The failure, or nothing when the trace is started or needs no start. */
+  async #start(
+    parcel: TraceParcel,
+    profile: ServerProfile,
+    experimentId: string,
+  ): Promise<Verdict | undefined> {
+    if (parcel.started || !this.#needsStart(parcel.record, profile)) return undefined;
+    const { info, remoteRoot } = parcel.record;
+    try {
+      if (remoteRoot && (await this.#joinStarted(parcel, profile, experimentId))) return undefined;
+      await startTrace(this.#context.connection, withSource(info), experimentId);
+      parcel.started = true;
+      return undefined;
+    } catch (error) {
+      const verdict = verdictOfError(error);
+      if (verdict.kind !== 'refused' && !isMissingEndpoint(error)) return verdict;
+      // The spans alone still make a readable trace.
+      this.#context.diagnostics.warnOnce(
+        `MLflow at ${this.#context.connection.address} refused the metadata of a trace (tr-${info.traceId}: ${describe(error)}); its spans are sent without`,
+      );
+      return undefined;
+    }
+  }
+
+  /**
+   * A trace whose root another process sent first is that process's to start; servers that give an
+   * error for a second start (before 3.12) are left with what they have.
+   */
+  async #joinStarted(
+    parcel: TraceParcel,
+    profile: ServerProfile,
+    experimentId: string,
+  ): Promise<boolean> {
+    const { connection } = this.#context;
+    const known = await getTraceInfo(connection, parcel.lane).catch(ifAbsent);
+    if (known === undefined) return false;
+    if (!profile.addsUp) await closeTrace(connection, parcel.record.info, known, experimentId);
+    parcel.started = true;
+    return true;
+  }
+
+  #needsStart(record: TraceRecord, profile: ServerProfile): boolean {
+    const { mode } = this.#context;
+    if (mode === 'otlp' || !record.complete) return false;
+    if (needsWholeTrace(profile)) return true;
+    // The state of the trace is the root's to tell; what is known here is added when the trace is closed.
+    if (record.remoteRoot) return false;
+    const { info } = record;
+    return (
+      mode === 'start+otlp' ||
+      record.restates === true ||
+      info.clientRequestId !== undefined ||
+      info.assessments.length > 0 ||
+      Object.keys(info.metadata).some((key) => !FROM_SPANS.has(key))
+    );
+  }
+
+  async #postSpans(
+    parcels: readonly TraceParcel[],
+    target: { experimentId: string; runId: string | undefined; profile: ServerProfile },
+  ): Promise<Verdict> {
+    // In order of trace ids: concurrent requests that lock new traces in different order deadlock Postgres.
+    const spans = parcels
+      .toSorted((a, b) => (a.lane < b.lane ? -1 : 1))
+      .flatMap(({ record }) => record.spans);
+    if (spans.length === 0) return SENT;
+    const single = parcels.length === 1 && spans.length > MAX_SPANS_PER_REQUEST;
+    // Servers that add tokens up take a trace in one request, whatever its size.
+    const size = single && target.profile.otlpAlone ? SPANS_PER_CHUNK : spans.length;
+    for (let start = 0; start < spans.length; start += size) {
+      const verdict = await this.#postChunk(spans.slice(start, start + size), target);
+      if (verdict.kind !== 'sent') return verdict;
+    }
+    return SENT;
+  }
+
+  async #postChunk(
+    spans: readonly SpanRecord[],
+    { experimentId, runId }: { experimentId: string; runId: string | undefined },
+  ): Promise<Verdict> {
+    try {
+      const headers: Record<string, string> = {
+        'content-type': 'application/x-protobuf',
+        'x-mlflow-experiment-id': experimentId,
+      };
+      if (runId !== undefined) headers['x-mlflow-run-id'] = runId;
+      let body = await encodeTraceRequest(spans);
+      if (this.#compress && body.byteLength >= MIN_COMPRESSED_BYTES) {
+        body = await gzipped(body, { level: GZIP_LEVEL });
+        headers['content-encoding'] = 'gzip';
+      }
+      const response = await this.#context.connection.send({
+        method: 'POST',
+        path: '/v1/traces',
+        headers,
+        body,
+      });
+      const verdict = verdictOfResponse(response);
+      if (verdict.kind === 'unsupported' && this.#context.mode === 'otlp') {
+        const { address } = this.#context.connection;
+        return { kind: 'refused', detail: `${address}/v1/traces answered ${verdict.detail}` };
+      }
+      if (verdict.kind === 'sent') {
+        const partial = readPartialSuccess(response);
+        if (partial) this.#context.onPartialRejection(partial.rejectedSpans, partial.message);
+      }
+      return verdict;
+    } catch (error) {
+      return verdictOfError(error);
+    }
+  }
+
+  async #storeAsArtifact(parcel: TraceParcel, experimentId: string): Promise<Verdict> {
+    // The file of a trace is written whole: a later part would take the place of the rest.
+    if (parcel.record.late) {
+      return {
+        kind: 'refused',
+        detail: 'the trace is stored as an artifact and cannot be added to',
+      };
+    }
+    try {
+      const { connection } = this.#context;
+      const started = await startTrace(connection, withSource(parcel.record.info), experimentId);
+      parcel.started = true;
+      await putTraceArtifact(connection, started, parcel.record);
+      parcel.spansSent = true;
+      return SENT;
+    } catch (error) {
+      return verdictOfError(error);
+    }
+  }
+
+  /** Scores that came after StartTraceV3, or without one. */
+  async #assess({ record, started, uncertain }: TraceParcel): Promise<Verdict> {
+    const { info } = record;
+    if (started || info.assessments.length === 0 || this.#context.mode === 'otlp') return SENT;
+    const { connection } = this.#context;
+    try {
+      const present = uncertain
+        ? new Set(
+            (await getTraceInfo(connection, info.traceId)).assessments?.map(
+              ({ assessment_id }) => assessment_id,
+            ),
+          )
+        : new Set();
+      for (const assessment of info.assessments) {
+        if (present.has(assessment.id)) continue;
+        await createAssessment(connection, info.traceId, assessment).catch(ifPresent);
+      }
+      return SENT;
+    } catch (error) {
+      return verdictOfError(error);
+    }
+  }
+}
+
+function withSource(info: TraceRecord['info']): TraceRecord['info'] {
+  return { ...info, metadata: { ...sourceMetadata(), ...info.metadata } };
+}
+
+function ifAbsent(error: unknown): undefined {
+  if (error instanceof MlflowApiError && error.errorCode === 'RESOURCE_DOES_NOT_EXIST') return;
+  throw error;
+}
+
+/** The server's answer to an assessment id that it has already. */
+function ifPresent(error: unknown): undefined {
+  if (error instanceof MlflowApiError && /constraint violation/i.test(error.reason)) return;
+  throw error;
+}
+
+function isLoopback(address: string): boolean {
+  const { hostname } = new URL(address);
+  return hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
+}

@@ -1,0 +1,113 @@
+import { diag } from '@opentelemetry/api';
+import type { DropReason, DropReport } from './types.js';
+
+const PREFIX = '@hokusai/exporter-mlflow: ';
+/** Milliseconds between reports of drops that go on. */
+const DROP_INTERVAL_MS = 60_000;
+const MAX_REMEMBERED_WARNINGS = 200;
+const MAX_REPORTED_IDS = 10;
+
+type Level = 'warn' | 'info' | 'debug';
+
+interface Tally {
+  spans: number;
+  reportedAt: number;
+  unreported: number;
+}
+
+/**
+ * Everything the exporter says. Each state of the server is told once, when it changes; drops are told
+ * at once and then at intervals. Goes to OpenTelemetry's `diag`; while the program has set no logger
+ * there, warnings go to the console, because losing traces in silence helps nobody.
+ */
+export class Diagnostics {
+  readonly #onDrop: ((drop: DropReport) => void) | undefined;
+  readonly #said = new Set<string>();
+  readonly #drops = new Map<DropReason, Tally>();
+  #state = 'ok';
+
+  constructor(onDrop?: ((drop: DropReport) => void) | undefined) {
+    this.#onDrop = onDrop;
+  }
+
+  /** Once for each text. */
+  warnOnce(message: string): void {
+    if (this.#said.has(message) || this.#said.size >= MAX_REMEMBERED_WARNINGS) return;
+    this.#said.add(message);
+    say('warn', message);
+  }
+
+  debug(message: string): void {
+    say('debug', message);
+  }
+
+  /** The server's state: told when it differs from the last one. */
+  serverState(state: 'ok' | (string & {}), message: () => string): void {
+    if (state === this.#state) return;
+    this.#state = state;
+    say(state === 'ok' ? 'info' : 'warn', message());
+  }
+
+  dropped(drop: DropReport): void {
+    const now = Date.now();
+    let tally = this.#drops.get(drop.reason);
+    if (tally === undefined) {
+      tally = { spans: 0, reportedAt: Number.NEGATIVE_INFINITY, unreported: 0 };
+      this.#drops.set(drop.reason, tally);
+    }
+    tally.spans += drop.spans;
+    tally.unreported += drop.spans;
+    if (now - tally.reportedAt >= DROP_INTERVAL_MS) this.#report(drop, tally, now);
+    try {
+      this.#onDrop?.({ ...drop, traceIds: drop.traceIds.slice(0, MAX_REPORTED_IDS) });
+    } catch (error) {
+      this.warnOnce(`the onDrop function failed: ${describe(error)}`);
+    }
+  }
+
+  /** Drops not told yet because of the interval. */
+  flush(): void {
+    for (const [reason, tally] of this.#drops) {
+      if (tally.unreported > 0) this.#report({ reason, spans: 0, traceIds: [] }, tally, Date.now());
+    }
+  }
+
+  get totals(): Partial<Record<DropReason, number>> {
+    return Object.fromEntries([...this.#drops].map(([reason, { spans }]) => [reason, spans]));
+  }
+
+  #report(drop: DropReport, tally: Tally, now: number): void {
+    const ids = drop.traceIds.slice(0, MAX_REPORTED_IDS).join(', ');
+    const more = tally.spans > tally.unreported ? ` (${tally.spans} since the start)` : '';
+    say(
+      'warn',
+      `${tally.unreported} span(s) lost, ${drop.reason}${more}${ids ? `, traces ${ids}` : ''}${drop.detail ? `: ${drop.detail}` : ''}`,
+    );
+    tally.reportedAt = now;
+    tally.unreported = 0;
+  }
+}
+
+/** One line for any thrown value; never throws itself. */
+export function describe(error: unknown): string {
+  try {
+    return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  } catch {
+    return 'an error that cannot be shown';
+  }
+}
+
+function say(level: Level, message: string): void {
+  try {
+    if (level === 'warn' && !hasDiagLogger()) console.warn(PREFIX + message);
+    else diag[level](PREFIX + message);
+  } catch {
+    // A logger that throws must not reach the program.
+  }
+}
+
+/** `diag` has no question for it: the API keeps the logger on its global object. */
+function hasDiagLogger(): boolean {
+  const api = (globalThis as Record<symbol, unknown>)[Symbol.for('opentelemetry.js.api.1')];
+  return typeof api === 'object' && api !== null && 'diag' in api && api.diag !== undefined;
+}

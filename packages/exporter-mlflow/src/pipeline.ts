@@ -1,0 +1,261 @@
+import { LocalOutlet } from './delivery/local-outlet.js';
+import type { Outlet } from './delivery/outlet.js';
+import { type Parcel, runParcel, type Settlement, traceParcel } from './delivery/parcel.js';
+import { ServerOutlet } from './delivery/server-outlet.js';
+import { type Diagnostics, describe } from './diagnostics.js';
+import type { RunRecord } from './internal-types.js';
+import { createResourceFilter } from './mapping/resource.js';
+import { type MappedSpan, mapSpan } from './mapping/span.js';
+import { type SizedTrace, TraceBook } from './mapping/trace-book.js';
+import type { ExporterSettings } from './options.js';
+import { Slicer } from './otlp/slicer.js';
+import { createConnection } from './server/http.js';
+import type { ResolvedSettings } from './server/settings.js';
+import { openLocalStore } from './store/local-store.js';
+import type { ExporterStats, SpanLike } from './types.js';
+
+/** With a spool nothing has to wait in memory for a server that is away. */
+const PATIENCE_WITH_SPOOL_MS = 1_500;
+/** Milliseconds between looks for traces whose root has not come. */
+const CLOSE_INTERVAL_MS = 5_000;
+
+type Counters = Pick<
+  ExporterStats,
+  'sent' | 'spooled' | 'runs' | 'requests' | 'retried' | 'bytesSent'
+>;
+
+/** What became of one `export()` call. */
+export interface BatchResult {
+  lost: number;
+  detail: string | undefined;
+}
+
+/** The way of spans from the SDK to MLflow: map, put together to traces, hand to the outlet. */
+export class Pipeline {
+  readonly #settings: ExporterSettings;
+  readonly #diagnostics: Diagnostics;
+  readonly #outlet: Outlet;
+  readonly #book: TraceBook;
+  readonly #filterResource: ReturnType<typeof createResourceFilter>;
+  readonly #counters: Counters = {
+    sent: 0,
+    spooled: 0,
+    runs: 0,
+    requests: 0,
+    retried: 0,
+    bytesSent: 0,
+  };
+  readonly #closeTimer: NodeJS.Timeout;
+  #held = 0;
+  /** Batches are mapped one after the other: what one says of a trace, the next builds on. */
+  #mapping: Promise<unknown> = Promise.resolve();
+
+  constructor(target: ResolvedSettings, settings: ExporterSettings, diagnostics: Diagnostics) {
+    this.#settings = settings;
+    this.#diagnostics = diagnostics;
+    this.#filterResource = createResourceFilter(settings.resourceAttributes);
+    this.#book = new TraceBook({
+      experiment: target.experiment,
+      runId: target.runId,
+      tags: settings.tags,
+      metadata: settings.metadata,
+      maxSpansPerTrace: settings.maxSpansPerTrace,
+      remoteRootTimeoutMs: settings.remoteRootTimeoutMs,
+      complain: (message) => diagnostics.warnOnce(message),
+    });
+    this.#outlet = this.#openOutlet(target);
+    this.#closeTimer = setInterval(() => this.#closeTraces(false), CLOSE_INTERVAL_MS);
+    this.#closeTimer.unref();
+  }
+
+  /** Resolves when every span is delivered, safely stored, or given up. Never rejects. */
+  async add(spans: readonly SpanLike[]): Promise<BatchResult> {
+    this.#held += spans.length;
+    const mapped = this.#mapping.then(() => this.#map(spans));
+    this.#mapping = mapped;
+    const { traces, runs, unreadable } = await mapped;
+    const result: BatchResult = { lost: 0, detail: undefined };
+    if (unreadable > 0) {
+      this.#held -= unreadable;
+      this.#lose(
+        result,
+        { reason: 'unreadable', detail: 'the span has no valid ids' },
+        unreadable,
+        [],
+      );
+    }
+    const kept = traces.reduce((sum, { record }) => sum + record.spans.length, 0);
+    // Folded spans travel as counts on others.
+    this.#held -= spans.length - unreadable - kept;
+    await Promise.all([
+      ...traces.map((trace) => this.#deliverTrace(trace, result)),
+      ...runs.map((run) => this.#deliverRun(run, result)),
+    ]);
+    return result;
+  }
+
+  /** Ends within about the milliseconds given. Never rejects. */
+  async end(timeoutMs: number): Promise<void> {
+    const until = Date.now() + timeoutMs;
+    clearInterval(this.#closeTimer);
+    await this.#mapping;
+    this.#closeTraces(true);
+    await this.#outlet.end(Math.max(0, until - Date.now()));
+  }
+
+  /** Saves what is not delivered, synchronously. */
+  saveNow(): void {
+    this.#outlet.saveNow();
+  }
+
+  stats(): Counters & Pick<ExporterStats, 'held' | 'folded' | 'bytesHeld'> {
+    return {
+      ...this.#counters,
+      held: this.#held,
+      folded: this.#book.folded,
+      bytesHeld: this.#outlet.bytes,
+    };
+  }
+
+  #openOutlet({ destination }: ResolvedSettings): Outlet {
+    const { maxQueueBytes, mode, spool } = this.#settings;
+    const diagnostics = this.#diagnostics;
+    if (destination.kind === 'local') {
+      const { directory } = destination;
+      return new LocalOutlet({
+        open: () =>
+          openLocalStore({
+            directory,
+            onDrop: (reason, records) =>
+              diagnostics.warnOnce(
+                `the local store ${directory} gave up ${records} record(s): ${reason}`,
+              ),
+          }),
+        diagnostics,
+        maxQueueBytes,
+      });
+    }
+    const counters = this.#counters;
+    return new ServerOutlet({
+      connection: createConnection(destination.connection),
+      mode,
+      diagnostics,
+      maxQueueBytes,
+      spool: spool && {
+        ...spool,
+        onDrop: (reason, records) =>
+          diagnostics.warnOnce(
+            `the spool ${spool.directory} gave up ${records} record(s): ${reason}`,
+          ),
+      },
+      traffic: counters,
+      onPartialRejection: (count, detail) => {
+        counters.sent -= count;
+        diagnostics.dropped({ reason: 'rejected', spans: count, traceIds: [], detail });
+      },
+      onDeliveredFromSpool: (parcel) => {
+        counters.sent += parcel.spans;
+        if (parcel.type === 'run') counters.runs++;
+      },
+      onSpooled: (parcel) => {
+        counters.spooled += parcel.spans;
+      },
+    });
+  }
+
+  async #map(spans: readonly SpanLike[]): Promise<{
+    traces: SizedTrace[];
+    runs: RunRecord[];
+    unreadable: number;
+  }> {
+    const slicer = new Slicer();
+    const mapped: MappedSpan[] = [];
+    for (const span of spans) {
+      const result = this.#mapOne(span);
+      if (result) mapped.push(result);
+      if (slicer.due()) await slicer.turn();
+    }
+    const unreadable = spans.length - mapped.length;
+    try {
+      return { ...this.#book.add(mapped, Date.now()), unreadable };
+    } catch (error) {
+      this.#diagnostics.warnOnce(`spans could not be put together to traces: ${describe(error)}`);
+      return { traces: [], runs: [], unreadable: spans.length };
+    }
+  }
+
+  #mapOne(span: SpanLike): MappedSpan | undefined {
+    try {
+      return mapSpan(span, this.#filterResource(span.resource));
+    } catch (error) {
+      this.#diagnostics.warnOnce(`a span could not be read: ${describe(error)}`);
+      return undefined;
+    }
+  }
+
+  #deadline(): number {
+    const { spool, retryBudgetMs } = this.#settings;
+    return Date.now() + (spool ? Math.min(PATIENCE_WITH_SPOOL_MS, retryBudgetMs) : retryBudgetMs);
+  }
+
+  #deliverTrace({ record, bytes }: SizedTrace, result: BatchResult): Promise<void> {
+    const spans = record.spans.length;
+    return new Promise((resolve) => {
+      const settle = (settlement: Settlement): void => {
+        this.#held -= spans;
+        if (settlement.kind === 'sent') this.#counters.sent += spans;
+        else if (settlement.kind === 'dropped') {
+          const lost = settlement.spans ?? spans;
+          this.#counters.sent += spans - lost;
+          this.#lose(result, settlement, lost, [`tr-${record.info.traceId}`]);
+        }
+        resolve();
+      };
+      this.#accept(
+        traceParcel(record, { bytes, deadline: this.#deadline(), settle, hold: resolve }),
+      );
+    });
+  }
+
+  #deliverRun(run: RunRecord, result: BatchResult): Promise<void> {
+    return new Promise((resolve) => {
+      const settle = (settlement: Settlement): void => {
+        if (settlement.kind === 'sent') this.#counters.runs++;
+        else if (settlement.kind === 'dropped') {
+          this.#diagnostics.warnOnce(`a run was not written: ${settlement.detail}`);
+          result.detail ??= settlement.detail;
+        }
+        resolve();
+      };
+      const bytes = JSON.stringify(run).length;
+      this.#accept(runParcel(run, { bytes, deadline: this.#deadline(), settle }));
+    });
+  }
+
+  #closeTraces(all: boolean): void {
+    for (const record of this.#book.close(Date.now(), all)) {
+      this.#accept(
+        traceParcel(record, { bytes: 500, deadline: this.#deadline(), settle: () => undefined }),
+      );
+    }
+  }
+
+  #accept(parcel: Parcel): void {
+    try {
+      this.#outlet.accept(parcel);
+    } catch (error) {
+      parcel.settle({ kind: 'dropped', reason: 'unreadable', detail: describe(error) });
+    }
+  }
+
+  #lose(
+    result: BatchResult,
+    { reason, detail }: Pick<Extract<Settlement, { kind: 'dropped' }>, 'reason' | 'detail'>,
+    spans: number,
+    traceIds: string[],
+  ): void {
+    result.lost += spans;
+    result.detail ??= detail;
+    this.#diagnostics.dropped({ reason, spans, traceIds, detail });
+  }
+}
