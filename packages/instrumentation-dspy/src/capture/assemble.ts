@@ -7,7 +7,15 @@ export interface ChatResponse {
   remoteRequestId?: string;
   remoteSessionId?: string;
   sessionId?: string;
-  modelUsage?: unknown;
+  modelUsage?: ModelUsage;
+}
+
+/** Ax's usage of one call. */
+export interface ModelUsage {
+  ai?: unknown;
+  model?: unknown;
+  citations?: unknown;
+  tokens?: Record<string, unknown>;
 }
 
 /** One choice of a response. */
@@ -56,7 +64,7 @@ class Assembler implements StreamAssembler {
   started = false;
   private readonly choices = new Map<number, ChatResult>();
   private readonly ids: Partial<Record<(typeof RESPONSE_IDS)[number], string>> = {};
-  private usage: UsageState | undefined;
+  private usage: ModelUsage | undefined;
 
   constructor(private readonly maxChars: number) {}
 
@@ -158,19 +166,12 @@ class Assembler implements StreamAssembler {
   }
 }
 
-interface UsageState {
-  ai?: unknown;
-  model?: unknown;
-  citations?: unknown;
-  tokens?: Record<string, unknown>;
-}
-
 /**
  * Usage in a stream is cumulative, so the last chunk has it all. But some chunks write 0 for what they do not say
  * (Anthropic's last chunk up to Ax 12 has no input tokens), and such a 0 must not wipe out what was told before.
  */
-function mergeUsage(known: UsageState | undefined, usage: unknown): UsageState {
-  const { ai, model, citations, tokens } = usage as UsageState;
+function mergeUsage(known: ModelUsage | undefined, usage: unknown): ModelUsage {
+  const { ai, model, citations, tokens } = usage as ModelUsage;
   const merged: Record<string, unknown> = { ...known?.tokens };
   if (tokens !== null && typeof tokens === 'object') {
     for (const [name, count] of Object.entries(tokens)) {

@@ -27,8 +27,9 @@ const builtIn = createKeyMatcher();
  * providers, and `name: value` pairs whose name is a credential's. For error messages, stacks and log lines.
  */
 export function redactCredentials(text: string, isSensitiveKey: KeyMatcher = builtIn): string {
-  const cleaned = redactUrls(text).replace(SCHEME, `$1 ${REDACTED}`).replace(PREFIXED, REDACTED);
-  return isSensitiveKey.mayOccurIn(cleaned) ? redactPairs(cleaned, isSensitiveKey) : cleaned;
+  const urls = redactUrls(text);
+  const pairs = isSensitiveKey.mayOccurIn(urls) ? redactPairs(urls, isSensitiveKey) : urls;
+  return pairs.replace(SCHEME, `$1 ${REDACTED}`).replace(PREFIXED, REDACTED);
 }
 
 /** `"apiKey": "x"`, `password=x` → the value replaced. Values that are objects are left. */
@@ -46,6 +47,7 @@ export function redactPairs(text: string, isSensitiveKey: (key: string) => boole
     ) => {
       const value = quoted ?? bare ?? '';
       if (value === '' || value === 'null' || value === 'undefined') return pair;
+      if (REDACTED.startsWith(value)) return pair;
       if (!isSensitiveKey(name)) return pair;
       return `${nameMark}${name}${nameMark}${between}${mark ?? ''}${REDACTED}${mark ?? ''}`;
     },

@@ -46,7 +46,7 @@ export interface ToolDefinition {
 
 export interface MessageOptions {
   /** Keep base64 media as `blob` parts instead of a description. Default `false`. */
-  keepMedia?: boolean;
+  keepMedia?: boolean | undefined;
 }
 
 /** Of a longer history the first message and the last ones are looked at. */

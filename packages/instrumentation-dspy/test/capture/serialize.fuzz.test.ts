@@ -1,10 +1,11 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createKeyMatcher, createValueRedactor } from '../../src/capture/redact.js';
 import { serialize, serializeText } from '../../src/capture/serialize.js';
 
 /** Cases of each property: a few thousand, or what the environment asks for. */
 const numRuns = Number(process.env.FUZZ_RUNS ?? 3000);
+vi.setConfig({ testTimeout: 20_000 + numRuns * 10 });
 
 const oddStrings = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 80 }),

@@ -329,7 +329,7 @@ describe('serialize', () => {
   });
 
   it('does not run the iterators that a subclass of Map or Set brings', () => {
-    class Endless extends Map {
+    class Endless extends Map<unknown, unknown> {
       override *[Symbol.iterator](): MapIterator<[unknown, unknown]> {
         for (;;) yield [1, 1];
       }
