@@ -1,4 +1,4 @@
-import { createKeyMatcher, type KeyMatcher } from './key-matcher.js';
+import { createKeyMatcher, type KeyPredicate, mayOccurIn } from './key-matcher.js';
 
 /** Stands in the place of a value that must not be recorded. */
 export const REDACTED = '[REDACTED]';
@@ -26,14 +26,14 @@ const builtIn = createKeyMatcher();
  * Text without credentials: user info and secret parameters of URLs, `Bearer` and `Basic` values, keys of well-known
  * providers, and `name: value` pairs whose name is a credential's. For error messages, stacks and log lines.
  */
-export function redactCredentials(text: string, isSensitiveKey: KeyMatcher = builtIn): string {
+export function redactCredentials(text: string, isSensitiveKey: KeyPredicate = builtIn): string {
   const urls = redactUrls(text);
-  const pairs = isSensitiveKey.mayOccurIn(urls) ? redactPairs(urls, isSensitiveKey) : urls;
+  const pairs = mayOccurIn(urls, isSensitiveKey) ? redactPairs(urls, isSensitiveKey) : urls;
   return pairs.replace(SCHEME, `$1 ${REDACTED}`).replace(PREFIXED, REDACTED);
 }
 
 /** `"apiKey": "x"`, `password=x` → the value replaced. Values that are objects are left. */
-export function redactPairs(text: string, isSensitiveKey: (key: string) => boolean): string {
+export function redactPairs(text: string, isSensitiveKey: KeyPredicate): string {
   return text.replace(
     PAIR,
     (

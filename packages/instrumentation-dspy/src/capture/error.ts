@@ -1,5 +1,6 @@
 import { types } from 'node:util';
 import { redactCredentials } from './credentials.js';
+import type { KeyPredicate } from './key-matcher.js';
 import { readArray, readProperty, readText } from './read.js';
 import type { TextRedactor } from './scrub.js';
 import { toJson } from './serialize.js';
@@ -11,6 +12,8 @@ export interface DescribeErrorOptions {
   content?: boolean;
   /** Applied to message and stack. */
   redactText?: TextRedactor | undefined;
+  /** Names whose values are replaced in message and stack. Default the built-in credential names. */
+  isSensitiveKey?: KeyPredicate | undefined;
   /** Byte budget (UTF-8) of the stack; the message has a quarter of it. Default 16384. */
   maxBytes?: number;
 }
@@ -51,9 +54,9 @@ export function describeError(
 }
 
 function describe(error: unknown, options: DescribeErrorOptions): ErrorDescription {
-  const { content = true, redactText, maxBytes = DEFAULT_MAX_BYTES } = options;
+  const { content = true, redactText, isSensitiveKey, maxBytes = DEFAULT_MAX_BYTES } = options;
   const clean = (text: string, bytes: number): string => {
-    const safe = redactCredentials(text.slice(0, MAX_CHARS));
+    const safe = redactCredentials(text.slice(0, MAX_CHARS), isSensitiveKey);
     return boundedText(redactText === undefined ? safe : redactText(safe), bytes).text;
   };
   const type = typeName(error);
@@ -134,13 +137,14 @@ function codeOf(error: unknown): string | undefined {
     if (code !== undefined) return code;
   }
   const body = providerError(error);
-  const network = readProperty(error, 'originalError');
-  return (
-    asCode(readText(body, 'code')) ??
-    asCode(readText(body, 'type')) ??
-    asCode(readProperty(network, 'code')) ??
-    asCode(readProperty(readProperty(network, 'cause'), 'code'))
-  );
+  return asCode(readText(body, 'code')) ?? asCode(readText(body, 'type')) ?? networkCode(error);
+}
+
+/** The platform's `fetch` throws a TypeError whose cause is the system's error; from Ax 16 on one more error is around it. */
+function networkCode(error: unknown): string | undefined {
+  const failure = readProperty(error, 'originalError') ?? error;
+  if (readText(failure, 'name') !== 'TypeError') return undefined;
+  return asCode(readProperty(readProperty(failure, 'cause'), 'code'));
 }
 
 /** The provider's error object in the body of its answer: `{ error: { code, type, message } }`. */

@@ -5,6 +5,14 @@ export interface KeyMatcher {
   mayOccurIn(text: string): boolean;
 }
 
+/** A matcher, or any other judge of names. */
+export type KeyPredicate = KeyMatcher | ((key: string) => boolean);
+
+/** `false` when no name that the predicate matches occurs in the text. */
+export function mayOccurIn(text: string, isSensitiveKey: KeyPredicate): boolean {
+  return !('mayOccurIn' in isSensitiveKey) || isSensitiveKey.mayOccurIn(text);
+}
+
 /** Words that name a credential wherever they stand in a name. */
 const CREDENTIAL_WORDS = new Set([
   'password',

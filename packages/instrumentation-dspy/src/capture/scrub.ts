@@ -1,5 +1,5 @@
 import { REDACTED, redactPairs, redactUrls } from './credentials.js';
-import type { KeyMatcher } from './key-matcher.js';
+import { type KeyPredicate, mayOccurIn } from './key-matcher.js';
 import { describeEmbeddedMedia, mediaDescription } from './media.js';
 
 /** Replaces private text in a string. */
@@ -14,7 +14,7 @@ export interface ScrubOptions {
   /** Keep base64 media that fits the budget, instead of a short description. Default `false`. */
   keepMedia?: boolean | undefined;
   /** Names whose values are replaced by `[REDACTED]`, at any depth. Default: none. */
-  isSensitiveKey?: KeyMatcher | ((key: string) => boolean) | undefined;
+  isSensitiveKey?: KeyPredicate | undefined;
   /** Applied to every string, in pieces bounded by the budget. */
   redactText?: TextRedactor | undefined;
 }
@@ -57,19 +57,11 @@ export function scrub(
   return cut ? { text: text.slice(0, Math.max(0, text.length - overlap)), cut } : { text, cut };
 }
 
-function mayOccur(isSensitiveKey: KeyMatcher | ((key: string) => boolean), text: string): boolean {
-  return !('mayOccurIn' in isSensitiveKey) || isSensitiveKey.mayOccurIn(text);
-}
-
 /** JSON text (tool arguments, tool results) with the values of sensitive names replaced. */
-function redactJsonText(
-  text: string,
-  cut: boolean,
-  isSensitiveKey: KeyMatcher | ((key: string) => boolean),
-): string {
+function redactJsonText(text: string, cut: boolean, isSensitiveKey: KeyPredicate): string {
   const first = text.charCodeAt(0);
   const isJsonLike = first === 0x7b || first === 0x5b;
-  if (!isJsonLike || !mayOccur(isSensitiveKey, text)) return text;
+  if (!isJsonLike || !mayOccurIn(text, isSensitiveKey)) return text;
   if (!cut && text.length <= MAX_PARSED) {
     try {
       const found = { sensitive: false };
