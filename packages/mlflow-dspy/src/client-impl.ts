@@ -9,7 +9,7 @@ import type {
 import { MlflowDspyConfig } from './config/config.js';
 import type { OptionName } from './config/options.js';
 import type { ExportLane } from './pipeline/export-lane.js';
-import { createLanes, mlflowOptions } from './pipeline/exporters.js';
+import { createLanes, serverOptions } from './pipeline/exporters.js';
 import type { SpanHub } from './pipeline/hub.js';
 import { Pipeline } from './pipeline/pipeline.js';
 import { Listeners } from './processors/listeners.js';
@@ -79,7 +79,7 @@ export class Client implements AutologClient {
   }
 
   get mlflow(): MlflowClient {
-    this.#mlflow ??= new MlflowClient(mlflowOptions(this.#config, process.env));
+    this.#mlflow ??= new MlflowClient(serverOptions(this.#config));
     return this.#mlflow;
   }
 

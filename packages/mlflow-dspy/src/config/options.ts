@@ -1,4 +1,4 @@
-import type { TokenSource } from '@hokusai/exporter-mlflow';
+import type { ServerOptions } from '@hokusai/exporter-mlflow';
 import type { Convention, ModuleType, ProgramInputs } from '@hokusai/instrumentation-dspy';
 
 /** Where finished spans go: MLflow (or the local store), an OTLP endpoint, standard output. */
@@ -52,7 +52,7 @@ export interface MlflowDspyOptions {
   /** HTTP basic authentication. `MLFLOW_TRACKING_PASSWORD`, then `~/.mlflow/credentials`. */
   password?: string | undefined;
   /** Bearer token, or a function that gives the current one. `MLFLOW_TRACKING_TOKEN`. */
-  token?: TokenSource | undefined;
+  token?: ServerOptions['token'];
   /** Headers of every request, for a gateway in front of the server. Default none. */
   headers?: Readonly<Record<string, string>> | undefined;
   /** Workspace of the server. `MLFLOW_WORKSPACE`; default none. */

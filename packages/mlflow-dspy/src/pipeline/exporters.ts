@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { MlflowSpanExporter, type MlflowSpanExporterOptions } from '@hokusai/exporter-mlflow';
+import { MlflowSpanExporter, type ServerOptions } from '@hokusai/exporter-mlflow';
 // Bundled into the build, as the SDK is (docs/decisions/tracer-provider.md).
 import { OTLPTraceExporter as OtlpJsonExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { OTLPTraceExporter as OtlpProtobufExporter } from '@opentelemetry/exporter-trace-otlp-proto';
@@ -35,7 +35,13 @@ export function createLanes(
 }
 
 function mlflowLane(config: MlflowDspyConfig, env: Environment): ExportLane {
-  return new ExportLane(new MlflowSpanExporter(mlflowOptions(config, env)), {
+  const exporter = new MlflowSpanExporter({
+    ...serverOptions(config),
+    spool: config.spool && (config.spoolDirectory ?? spoolDirectory(config.trackingUri, env)),
+    maxQueueBytes: config.maxBufferBytes,
+    shutdownTimeoutMs: config.shutdownTimeoutMs,
+  });
+  return new ExportLane(exporter, {
     name: 'MLflow',
     programsOnly: true,
     // It has a queue of its own, bounded in bytes, and a spool behind it.
@@ -67,11 +73,8 @@ function createOtlpExporter(env: Environment): LaneExporter {
   return new OtlpProtobufExporter();
 }
 
-/** Options for the MLflow exporter. What the environment gives and may change it reads itself. */
-export function mlflowOptions(
-  config: MlflowDspyConfig,
-  env: Environment,
-): MlflowSpanExporterOptions {
+/** Where MLflow is. What the environment gives and may change while running the exporter reads itself. */
+export function serverOptions(config: MlflowDspyConfig): ServerOptions {
   return {
     trackingUri: config.trackingUri,
     experimentId: config.experimentId,
@@ -87,9 +90,6 @@ export function mlflowOptions(
     clientKeyPath: config.clientKeyPath,
     insecureTls: config.insecureTls,
     requestTimeoutMs: config.requestTimeoutMs,
-    spool: config.spool && (config.spoolDirectory ?? spoolDirectory(config.trackingUri, env)),
-    maxQueueBytes: config.maxBufferBytes,
-    shutdownTimeoutMs: config.shutdownTimeoutMs,
   };
 }
 
