@@ -31,7 +31,7 @@ const question = 'Where is order A-1042, and what did it cost in dollars?';
 show('order desk', (await orderDesk.forward(llm, { question })).answer);
 
 const reviewText = 'Great shoes, but the parcel came a week late.';
-show('review', await reviewReader.forward(llm, { reviewText }));
+show('review', await reviewReader.forward(llm, { reviewText }, { traceLabel: 'ReviewReader' }));
 
 const query = 'How long may I return goods?';
 show('handbook', (await handbookAgent.forward(llm, { query })).answer);

@@ -15,15 +15,15 @@ const REPLIES =
   /** @type {[(prompt: Prompt) => boolean, string | { name: string, arguments: object }[]][]} */ ([
     [
       ({ system }) => system.includes('Distiller'),
-      'Javascript Code: await final("find the rule about returns", {})',
+      'await final("find the rule about returns", {})',
     ],
     [
       ({ system, conversation }) => /javascript/i.test(system) && conversation.includes('30 days'),
-      'Javascript Code: await final("answer", { rule: "30 days" })',
+      'await final("answer", { rule: "30 days" })',
     ],
     [
       ({ system }) => /javascript/i.test(system),
-      'Javascript Code: const rule = await handbook.lookup({ topic: "returns" }); console.log(rule)',
+      'const rule = await handbook.lookup({ topic: "returns" }); console.log(rule)',
     ],
     [
       ({ system }) => system.includes('`Urgent`'),

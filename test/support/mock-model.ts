@@ -1,20 +1,29 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { json as readJson } from 'node:stream/consumers';
 import { type ChatCompletionRequest, type FixtureResponse, LLMock } from '@copilotkit/aimock';
 import { scenarioReply } from './scenario-replies.js';
 
 export type ModelRequest = ChatCompletionRequest;
 
+interface TextReply {
+  text?: string;
+  toolCalls?: { name: string; arguments: Record<string, unknown>; id?: string }[];
+  /** Tokens; default 11 in and 7 out. Details reach the caller of {@link MockModel.exactURL} alone. */
+  usage?: {
+    prompt_tokens: number;
+    completion_tokens: number;
+    prompt_tokens_details?: { cached_tokens: number };
+    completion_tokens_details?: { reasoning_tokens: number };
+  };
+  model?: string;
+  finishReason?: string;
+  reasoning?: string;
+}
+
 /** What the model answers to one request; a string is the text of the reply. */
 export type Reply =
   | string
-  | {
-      text?: string;
-      toolCalls?: { name: string; arguments: Record<string, unknown>; id?: string }[];
-      /** Tokens; default the scenarios' 11 in and 7 out. */
-      usage?: { prompt_tokens: number; completion_tokens: number };
-      model?: string;
-      finishReason?: string;
-      reasoning?: string;
-    }
+  | TextReply
   /** An HTTP error in the provider's format. */
   | { status: number; message: string; type?: string; code?: string };
 
@@ -35,6 +44,11 @@ export interface MockModelOptions {
 export interface MockModel {
   /** Base URL for OpenAI clients, such as `http://127.0.0.1:4010/v1`. */
   readonly apiURL: string;
+  /**
+   * The same, not streamed and with what the mock's own endpoint leaves out: as many choices as `n`
+   * asks for, and the details of token usage. Text replies only.
+   */
+  readonly exactURL: string;
   /** Bodies of the chat requests so far. */
   readonly requests: readonly ModelRequest[];
   /** Answers from now on by another script, counted from its start. */
@@ -62,9 +76,20 @@ export async function startMockModel(options: MockModelOptions = {}): Promise<Mo
       ...(tokensPerSecond !== undefined && { streamingProfile: { tps: tokensPerSecond } }),
     },
   );
+  mock.mount('/exact', {
+    async handleRequest(incoming: IncomingMessage, response: ServerResponse) {
+      const request = (await readJson(incoming)) as ModelRequest;
+      requests.push(request);
+      const reply = pick(script, request, index++);
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(toCompletion(reply, request)));
+      return true;
+    },
+  });
   await mock.start();
   return {
     apiURL: `${mock.url}/v1`,
+    exactURL: `${mock.url}/exact`,
     requests,
     play(next) {
       script = next;
@@ -91,4 +116,21 @@ function toFixture(reply: Reply): FixtureResponse {
   const calls = toolCalls?.map((call) => ({ ...call, arguments: JSON.stringify(call.arguments) }));
   if (!calls) return { content: text ?? '', usage, ...rest };
   return { ...(text !== undefined && { content: text }), toolCalls: calls, usage, ...rest };
+}
+
+function toCompletion(reply: Reply, { model, n }: ModelRequest): object {
+  const { text = '', usage = USAGE } =
+    typeof reply === 'string' ? { text: reply } : (reply as TextReply);
+  return {
+    id: 'chatcmpl-exact',
+    object: 'chat.completion',
+    created: 1,
+    model,
+    choices: Array.from({ length: Number(n ?? 1) }, (_, index) => ({
+      index,
+      message: { role: 'assistant', content: text },
+      finish_reason: 'stop',
+    })),
+    usage: { ...usage, total_tokens: usage.prompt_tokens + usage.completion_tokens },
+  };
 }

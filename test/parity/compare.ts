@@ -1,0 +1,98 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { StoredSpan, StoredTrace } from '../support/mlflow-rest.js';
+import { FIELD_DIFFERENCES, STRUCTURE_DIFFERENCES } from './differences.js';
+import { goldenSpanFacts, goldenTraceFacts, ourSpanFacts, ourTraceFacts } from './facts.js';
+import type { GoldenSpan, GoldenTrace } from './golden.js';
+
+/** Something that is not equal on both sides. */
+export interface Difference {
+  /** Path of names from the trace down to the span. */
+  where: string;
+  field: string;
+  golden: unknown;
+  ours: unknown;
+}
+
+export interface Comparison {
+  /** Ids of the entries that explained something. */
+  explained: Set<string>;
+  unexplained: Difference[];
+}
+
+/** Compares one scenario's traces, in their order. */
+export function compareTraces(
+  scenario: string,
+  golden: readonly GoldenTrace[],
+  ours: readonly StoredTrace[],
+): Comparison {
+  const comparison: Comparison = { explained: new Set(), unexplained: [] };
+  const report = (difference: Difference, goldenSpan?: GoldenSpan, ourSpan?: StoredSpan): void => {
+    const entry = FIELD_DIFFERENCES.find(
+      (candidate) =>
+        candidate.fields.includes(difference.field) &&
+        candidate.applies({ ...difference, scenario, goldenSpan, ourSpan }),
+    );
+    if (entry) comparison.explained.add(entry.id);
+    else comparison.unexplained.push(difference);
+  };
+  if (golden.length !== ours.length) {
+    report({ where: scenario, field: 'traces', golden: golden.length, ours: ours.length });
+  }
+  golden.forEach((trace, index) => {
+    const our = ours[index];
+    if (!our) return;
+    const where = `trace ${index + 1}`;
+    diff(where, goldenTraceFacts(trace), ourTraceFacts(our), report);
+    const spans = trace.spans.flatMap((span) => reshape(scenario, span, [], comparison.explained));
+    compareSpans(where, spans, our.roots, report);
+  });
+  return comparison;
+}
+
+type Report = (difference: Difference, golden?: GoldenSpan, ours?: StoredSpan) => void;
+
+function compareSpans(
+  where: string,
+  golden: readonly GoldenSpan[],
+  ours: readonly StoredSpan[],
+  report: Report,
+): void {
+  const names = (spans: readonly { name: string }[]) => spans.map(({ name }) => name);
+  if (golden.length !== ours.length) {
+    report({ where, field: 'children', golden: names(golden), ours: names(ours) });
+  }
+  golden.forEach((span, index) => {
+    const our = ours[index];
+    if (!our) return;
+    const path = `${where} > ${our.name}`;
+    diff(path, goldenSpanFacts(span), ourSpanFacts(our), (difference) =>
+      report(difference, span, our),
+    );
+    compareSpans(path, span.children ?? [], our.children, report);
+  });
+}
+
+function diff<T extends object>(where: string, golden: T, ours: T, report: Report): void {
+  for (const field of Object.keys(golden) as (keyof T & string)[]) {
+    if (isDeepStrictEqual(golden[field], ours[field])) continue;
+    report({ where, field, golden: golden[field], ours: ours[field] });
+  }
+}
+
+/** The golden span in the shape that the same program has in Ax: what stands for it, if anything. */
+function reshape(
+  scenario: string,
+  span: GoldenSpan,
+  ancestors: readonly GoldenSpan[],
+  explained: Set<string>,
+): GoldenSpan[] {
+  const children = (span.children ?? []).flatMap((child) =>
+    reshape(scenario, child, [span, ...ancestors], explained),
+  );
+  const entry = STRUCTURE_DIFFERENCES.find((candidate) =>
+    candidate.applies({ span, ancestors, scenario }),
+  );
+  if (!entry) return [{ ...span, children }];
+  explained.add(entry.id);
+  return entry.instead === 'nothing' ? [] : children;
+}
