@@ -1,4 +1,28 @@
-export { LoadError } from './loader/errors.js';
+export { LoadError } from './errors.js';
+export { ExecutionError, type ExecutionErrorCode } from './executor/execution-error.js';
+export { DspyPipelineExecutor } from './executor/executor.js';
+export type {
+  BatchRequest,
+  DebugEvent,
+  DebugTrace,
+  ExecutionFailure,
+  ExecutionMetadata,
+  ExecutionMode,
+  ExecutionResult,
+  ExecutionSettings,
+  ExecutionStats,
+  ExecutionSuccess,
+  ExecutorLogger,
+  InputsOf,
+  LogLevel,
+  ModelRequest,
+  ModelSource,
+  OutputsOf,
+  PipelineExecutorOptions,
+  Program,
+  ProgramLike,
+  ProgramRequest,
+} from './executor/types.js';
 export { DspyModelLoader, type ModelLoaderOptions } from './loader/loader.js';
 export { ConfigError, type ConfigProblem } from './loader/problems.js';
 export type { HuggingFaceFile } from './loader/remote-sources.js';

@@ -1,4 +1,4 @@
-import { LoadError, messageOf } from './errors.js';
+import { LoadError, messageOf } from '../errors.js';
 
 const MAX_REDIRECTS = 5;
 

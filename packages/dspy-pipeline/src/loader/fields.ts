@@ -1,8 +1,8 @@
 import { type AxField, AxSignature } from '@ax-llm/ax';
+import { messageOf } from '../errors.js';
 import { toCamelCase, withDocumentedNames } from '../signatures/names.js';
 import { suggest } from '../suggest.js';
 import { check } from './check.js';
-import { messageOf } from './errors.js';
 import type { ConfigPath, Problems } from './problems.js';
 import { type FieldConfig, fieldSchema } from './schema.js';
 

@@ -1,6 +1,6 @@
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { isAbsolute, relative, resolve, sep } from 'node:path';
-import { LoadError } from './errors.js';
+import { LoadError } from '../errors.js';
 
 /**
  * The real path of a file below `root`, symbolic links followed.

@@ -1,6 +1,6 @@
 import { pathToFileURL } from 'node:url';
+import { LoadError, messageOf } from '../errors.js';
 import { suggest } from '../suggest.js';
-import { LoadError, messageOf } from './errors.js';
 import type { LoadedProgram } from './types.js';
 
 /**

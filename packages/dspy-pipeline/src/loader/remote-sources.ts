@@ -1,5 +1,5 @@
+import { LoadError } from '../errors.js';
 import type { RemoteFile } from './download.js';
-import { LoadError } from './errors.js';
 
 /** A file on the Hugging Face Hub. */
 export interface HuggingFaceFile {

@@ -1,4 +1,5 @@
 import { type AxField, AxSignature } from '@ax-llm/ax';
+import { messageOf } from '../errors.js';
 import { whyInvalid } from '../program/inputs.js';
 import { inputFields, outputFields } from '../signatures/fields.js';
 import { withDocumentedNames } from '../signatures/names.js';
@@ -6,7 +7,6 @@ import type { SignatureRegistry } from '../signatures/registry.js';
 import type { AnySignature, Fields, OutputCheck } from '../signatures/types.js';
 import { suggest } from '../suggest.js';
 import { check } from './check.js';
-import { messageOf } from './errors.js';
 import { type ConfigField, readField } from './fields.js';
 import type { ConfigPath, Problems } from './problems.js';
 import { signatureSchema } from './schema.js';

@@ -1,0 +1,51 @@
+import { ExecutionError } from './execution-error.js';
+
+/**
+ * Runs work that must end within a time or when the caller says so. Its signal goes to the model
+ * call; work that does not heed it is left behind, and its late result dropped.
+ *
+ * @param timeoutMs milliseconds.
+ * @throws {ExecutionError} `TIMEOUT` or `ABORTED`; else what the work throws.
+ */
+export async function withDeadline<T>(
+  timeoutMs: number,
+  callerSignal: AbortSignal | undefined,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const onAbort = () => controller.abort(abortReason(callerSignal?.reason));
+  const timer = setTimeout(() => {
+    controller.abort(new DOMException(`timeout after ${timeoutMs / 1000} seconds`, 'TimeoutError'));
+  }, timeoutMs);
+  let stop = (): void => {};
+  try {
+    if (callerSignal?.aborted) onAbort();
+    callerSignal?.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) throw signal.reason;
+    const ended = new Promise<never>((_, reject) => {
+      stop = () => reject(signal.reason);
+      signal.addEventListener('abort', stop, { once: true });
+    });
+    return await Promise.race([work(signal), ended]);
+  } catch (error) {
+    throw signal.aborted ? endedBy(signal.reason as Error) : error;
+  } finally {
+    clearTimeout(timer);
+    callerSignal?.removeEventListener('abort', onAbort);
+    signal.removeEventListener('abort', stop);
+  }
+}
+
+function endedBy(reason: Error): ExecutionError {
+  return reason.name === 'TimeoutError'
+    ? new ExecutionError('TIMEOUT', reason.message, { cause: reason })
+    : new ExecutionError('ABORTED', `aborted: ${reason.message}`, { cause: reason });
+}
+
+/** The caller may abort with anything; what is thrown on should say that it is an abort. */
+function abortReason(reason: unknown): DOMException {
+  if (reason instanceof DOMException && reason.name === 'AbortError') return reason;
+  const message = reason instanceof Error ? reason.message : String(reason ?? 'by the caller');
+  return new DOMException(message, 'AbortError');
+}

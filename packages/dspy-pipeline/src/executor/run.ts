@@ -1,0 +1,193 @@
+import type { AxAIService } from '@ax-llm/ax';
+import { messageOf } from '../errors.js';
+import type { CallOptions } from '../program/contract.js';
+import { ProgramInputError, prepareInputs, unknownInputs } from '../program/inputs.js';
+import type { Fields } from '../signatures/types.js';
+import { identityNumber, keyOf } from './cache-key.js';
+import type { ExecutorConfig } from './config.js';
+import { withDeadline } from './deadline.js';
+import { DebugRecorder } from './debug.js';
+import { ExecutionError } from './execution-error.js';
+import { type ProgramInfo, stateOf } from './programs.js';
+import type { ResultCache } from './result-cache.js';
+import { isRetryable, retryDelay, waitBeforeRetry } from './retry.js';
+import { type ExecutionSpan, traceExecution } from './tracing.js';
+import type { ExecutionMetadata, ExecutionMode, ExecutionResult } from './types.js';
+
+/** An execution as it is asked for. */
+export interface RunRequest {
+  /** The program, or why there is none. */
+  readonly found: ProgramInfo | ExecutionError;
+  readonly programName: string;
+  readonly modelId: string | undefined;
+  readonly inputs: unknown;
+  readonly mode: ExecutionMode;
+  readonly ai: AxAIService | undefined;
+  readonly signal: AbortSignal | undefined;
+  /** Milliseconds. */
+  readonly timeoutMs: number;
+  /** `performance.now()` when it was asked for. */
+  readonly startedAt: number;
+}
+
+/** One execution, from its inputs to its result. */
+export class Run {
+  readonly #request: RunRequest;
+  readonly #config: ExecutorConfig;
+  readonly #cache: ResultCache | undefined;
+  readonly #debug: DebugRecorder | undefined;
+  readonly #attempts: { duration: number; error?: string }[] = [];
+  #inputs: Fields = {};
+  #ignoredInputs: readonly string[] = [];
+  #cacheHit = false;
+  #traceId: string | undefined;
+
+  constructor(request: RunRequest, config: ExecutorConfig, cache: ResultCache | undefined) {
+    this.#request = request;
+    this.#config = config;
+    this.#cache = cache;
+    this.#debug = request.mode === 'debug' ? new DebugRecorder() : undefined;
+  }
+
+  /** Never rejects. */
+  async result(): Promise<ExecutionResult<unknown>> {
+    const { programName } = this.#request;
+    try {
+      const outputs = await traceExecution(this.#described(), this.#config, (span) =>
+        this.#traced(span),
+      );
+      return { success: true, outputs, ...this.#end(), programName };
+    } catch (error) {
+      return { success: false, error: asExecutionError(error), ...this.#end(), programName };
+    }
+  }
+
+  #described() {
+    const { found, ...request } = this.#request;
+    const version = found instanceof ExecutionError ? undefined : found.version;
+    return { ...request, version };
+  }
+
+  async #traced(span: ExecutionSpan): Promise<unknown> {
+    const { timeoutMs, signal } = this.#request;
+    this.#traceId = span.traceId;
+    let success = false;
+    try {
+      const outputs = await withDeadline(timeoutMs, signal, (end) => this.#outputs(end, span));
+      success = true;
+      return outputs;
+    } catch (error) {
+      throw asExecutionError(error);
+    } finally {
+      const { executionTime, metadata } = this.#end();
+      span.end({ success, executionTime, attempts: metadata.attempts, cacheHit: this.#cacheHit });
+    }
+  }
+
+  #end(): { executionTime: number; metadata: ExecutionMetadata } {
+    const { found, mode, modelId, startedAt } = this.#request;
+    const version = found instanceof ExecutionError ? undefined : found.version;
+    return {
+      executionTime: secondsSince(startedAt),
+      metadata: {
+        mode,
+        attempts: this.#attempts.length,
+        cacheHit: this.#cacheHit,
+        ...(version !== undefined && { programVersion: version }),
+        ...(modelId !== undefined && { modelId }),
+        ...(this.#traceId !== undefined && { traceId: this.#traceId }),
+        ...(this.#ignoredInputs.length > 0 && { ignoredInputs: this.#ignoredInputs }),
+        ...(this.#debug && {
+          debugTrace: {
+            inputs: this.#inputs,
+            events: this.#debug.events,
+            attempts: this.#attempts,
+          },
+        }),
+      },
+    };
+  }
+
+  /** The outputs: of the program, from the cache, or none after a dry run. */
+  async #outputs(signal: AbortSignal, span: ExecutionSpan): Promise<unknown> {
+    const { found, mode } = this.#request;
+    if (found instanceof ExecutionError) throw found;
+    this.#inputs = this.#prepare(found);
+    if (mode === 'dryRun') return undefined;
+    const key = mode === 'normal' && this.#cache ? this.#cacheKey(found) : undefined;
+    const cached = key === undefined ? undefined : this.#cache?.get(key);
+    if (cached) {
+      this.#cacheHit = true;
+      return cached.outputs;
+    }
+    const outputs = await this.#attempt(found, signal, span);
+    if (key !== undefined) this.#cache?.set(key, outputs);
+    return outputs;
+  }
+
+  #prepare({ name, signature }: ProgramInfo): Fields {
+    const { inputs } = this.#request;
+    if (typeof inputs !== 'object' || inputs === null) {
+      throw new ExecutionError('INVALID_REQUEST', 'inputs must be an object of input values');
+    }
+    // Ax also takes a list of chat messages.
+    if (signature === undefined || Array.isArray(inputs)) return inputs;
+    this.#ignoredInputs = unknownInputs(signature, inputs);
+    return prepareInputs<Fields>(name, signature, inputs);
+  }
+
+  /** Everything that decides what the program answers: a program that was changed is another. */
+  #cacheKey({ program, version }: ProgramInfo): string | undefined {
+    const { ai } = this.#request;
+    return keyOf([
+      identityNumber(program),
+      version,
+      stateOf(program),
+      identityNumber(ai),
+      this.#inputs,
+    ]);
+  }
+
+  async #attempt(
+    { name, program }: ProgramInfo,
+    signal: AbortSignal,
+    span: ExecutionSpan,
+  ): Promise<unknown> {
+    const { ai } = this.#request;
+    if (ai === undefined) {
+      throw new ExecutionError(
+        'INVALID_REQUEST',
+        'there is no model service: give `ai` to the executor or to the request',
+      );
+    }
+    const options: CallOptions = { abortSignal: signal, ...this.#debug?.callOptions };
+    for (let attempt = 1; ; attempt++) {
+      const start = performance.now();
+      try {
+        const outputs = await program.forward(ai, this.#inputs, options);
+        this.#attempts.push({ duration: secondsSince(start) });
+        return outputs;
+      } catch (error) {
+        this.#attempts.push({ duration: secondsSince(start), error: messageOf(error) });
+        if (signal.aborted || attempt > this.#config.maxRetries || !isRetryable(error)) throw error;
+        span.attemptFailed(attempt, error);
+        this.#config.log.warn(`${name}: attempt ${attempt} failed and is repeated`);
+        await waitBeforeRetry(retryDelay(attempt), signal);
+      }
+    }
+  }
+}
+
+/** What people are told of a failure, whatever was thrown. */
+export function asExecutionError(error: unknown): ExecutionError {
+  if (error instanceof ExecutionError) return error;
+  if (error instanceof ProgramInputError) {
+    const { message, missing, invalid } = error;
+    return new ExecutionError('INVALID_INPUTS', message, { cause: error, missing, invalid });
+  }
+  return new ExecutionError('PROGRAM_FAILED', messageOf(error), { cause: error });
+}
+
+export function secondsSince(start: number): number {
+  return (performance.now() - start) / 1000;
+}
