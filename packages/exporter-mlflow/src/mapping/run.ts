@@ -1,5 +1,6 @@
 import type { AttributeMap, ExperimentRef, RunRecord, SpanRecord } from '../internal-types.js';
 import { isObject, readArray, readObject, readText, readTexts } from './read.js';
+import { cap } from './text.js';
 
 /** Params and tags say what they can; `RunRecord` limits are applied where runs are written. */
 const OUTCOME_STATUS: Readonly<Record<string, RunRecord['status']>> = {
@@ -8,6 +9,10 @@ const OUTCOME_STATUS: Readonly<Record<string, RunRecord['status']>> = {
   error: 'FAILED',
   timeout: 'FAILED',
 };
+
+/** Of an execution's run the first outputs are params, cut to so many characters. */
+const MAX_OUTPUT_PARAMS = 5;
+const MAX_OUTPUT_LENGTH = 100;
 
 /** Moved into the run, so that data sets and programs are stored once. */
 const MOVED = ['dspy.run.artifacts', 'dspy.run.trace_ids'] as const;
@@ -27,7 +32,10 @@ export function takeRun(span: SpanRecord, experiment: ExperimentRef): RunRecord 
     status:
       (outcome === undefined ? undefined : OUTCOME_STATUS[outcome]) ??
       (span.status.code === 2 ? 'FAILED' : 'FINISHED'),
-    params: toTexts(readObject(attributes, 'dspy.run.params')),
+    params: {
+      ...toTexts(readObject(attributes, 'dspy.run.params')),
+      ...(kind === 'execution' ? outputParams(attributes) : {}),
+    },
     metrics,
     tags: { 'dspy.run.kind': kind },
     artifacts: toTexts(readObject(attributes, 'dspy.run.artifacts')),
@@ -40,6 +48,16 @@ export function takeRun(span: SpanRecord, experiment: ExperimentRef): RunRecord 
   if (skipped.length > 0) run.tags['dspy.skipped_metrics'] = skipped.join(', ');
   for (const key of MOVED) delete attributes[key];
   return run;
+}
+
+/** Read from what the span recorded, so that content switches and sanitizers hold for the run too. */
+function outputParams(attributes: AttributeMap): Record<string, string> {
+  const outputs = Object.entries(toTexts(readObject(attributes, 'mlflow.spanOutputs')));
+  return Object.fromEntries(
+    outputs
+      .slice(0, MAX_OUTPUT_PARAMS)
+      .map(([name, text]) => [`output_${name}`, cap(text, MAX_OUTPUT_LENGTH)]),
+  );
 }
 
 const toMs = (nanos: bigint): number => Number(nanos / 1_000_000n);
