@@ -1,5 +1,5 @@
 import { DspyInstrumentation, type DspyInstrumentationConfig } from '@hokusai/instrumentation-dspy';
-import { type AxModule, loadedCopies, pendingEsmCopy } from './ax.js';
+import { type AxModule, importedEsmCopy, loadedCopies } from './ax.js';
 import type { AutologClient } from './client.js';
 import { Client } from './client-impl.js';
 import { MlflowDspyConfig } from './config/config.js';
@@ -88,7 +88,7 @@ export class Runtime {
     }
     this.#instrumentation.setTracerProvider(this.#provider.tracerProvider);
     this.adopt(loadedCopies());
-    void pendingEsmCopy()?.then((copy) => {
+    void importedEsmCopy()?.then((copy) => {
       if (copy !== undefined && this.#client?.config.enabled) this.adopt([copy]);
     });
   }
