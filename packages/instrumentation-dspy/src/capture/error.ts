@@ -65,7 +65,7 @@ function describe(error: unknown, options: DescribeErrorOptions): ErrorDescripti
   const description: ErrorDescription = {
     type,
     code,
-    message: content ? clean(messageOf(error), maxBytes >> 2) : plainMessage(type, code),
+    message: content ? clean(fullMessage(error), maxBytes >> 2) : plainMessage(type, code),
   };
   const stack = new StackText(content).add(error);
   if (stack !== undefined) description.stack = clean(stack, maxBytes);
@@ -104,6 +104,13 @@ function constructorName(value: object): string | undefined {
   const text =
     typeof name === 'function' ? Object.getOwnPropertyDescriptor(name, 'name')?.value : undefined;
   return typeof text === 'string' && text.length > 3 && NAME.test(text) ? text : undefined;
+}
+
+/** With the provider's own words, which Ax leaves in the body: `HTTP 404 - Not Found: The model does not exist`. */
+function fullMessage(error: unknown): string {
+  const message = messageOf(error);
+  const reason = findInChain(error, (cause) => readText(providerError(cause), 'message'));
+  return reason === undefined || message.includes(reason) ? message : `${message}: ${reason}`;
 }
 
 function messageOf(error: unknown): string {

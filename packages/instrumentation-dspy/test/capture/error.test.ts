@@ -206,6 +206,25 @@ describe('describeError', () => {
   });
 });
 
+describe('the words of the provider', () => {
+  const refused = Object.assign(new Error('HTTP 404 - Not Found'), {
+    name: 'AxAIServiceStatusError',
+    status: 404,
+    responseBody: { error: { message: 'The model gpt-0 does not exist' } },
+  });
+  const outer = new Error('Generate failed: HTTP 404 - Not Found', { cause: refused });
+
+  it('are part of the message, of the error around it too', () => {
+    const reason = 'HTTP 404 - Not Found: The model gpt-0 does not exist';
+    expect(describeError(refused).message).toBe(reason);
+    expect(describeError(outer).message).toBe(`Generate failed: ${reason}`);
+  });
+
+  it('are not where content is switched off', () => {
+    expect(JSON.stringify(describeError(outer, { content: false }))).not.toContain('gpt-0');
+  });
+});
+
 describe.each(AX_MAJORS)('errors of Ax %i over HTTP', (major) => {
   let server: Server;
   let url: string;
