@@ -375,7 +375,7 @@ print(json.dumps([[s.name, s.inputs, s.outputs, s.span_type, s.status.status_cod
           await recorder.record(toRecord(run, keys.get(run.id) as string, name, parentKey));
         }
         const read = await json(`
-e = mlflow.get_experiment_by_name("${name}")
+e = mlflow.set_experiment("${name}")
 out = []
 ids = {}
 for r in client.search_runs([e.experiment_id]):

@@ -301,12 +301,7 @@ function toReadSpan(record: SpanRecord): ReadSpan {
     name: record.name,
     startTimeUnixNano: record.startTimeUnixNano,
     endTimeUnixNano: record.endTimeUnixNano,
-    attributes: Object.fromEntries(
-      Object.entries(record.attributes).map(([key, value]) => [
-        key,
-        typeof value === 'string' ? parseText(value) : value,
-      ]),
-    ),
+    attributes: record.attributes,
     events: record.events,
     links: record.links,
     status: { code: STATUS_CODES[record.status.code] },

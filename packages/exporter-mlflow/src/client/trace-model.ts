@@ -60,7 +60,13 @@ function setKnown<T extends object>(
 const MS_IN_NANOS = 1e6;
 
 function toSpan(read: ReadSpan): TraceSpan {
-  const { attributes } = read;
+  // Releases differ in what they take apart themselves.
+  const attributes = Object.fromEntries(
+    Object.entries(read.attributes).map(([key, value]) => [
+      key,
+      typeof value === 'string' ? parseText(value) : value,
+    ]),
+  );
   const span: TraceSpan = {
     spanId: read.spanId,
     name: read.name,

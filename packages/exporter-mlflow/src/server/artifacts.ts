@@ -55,9 +55,11 @@ export async function getArtifact(
       .join('/')}`,
   } as const;
   const response = await connection.send(request);
-  if (response.status === 404) return undefined;
-  if (response.status !== 200) throw apiError(request, response);
-  return response.text;
+  if (response.status === 200) return response.text;
+  const error = apiError(request, response);
+  // Older releases answer 500 with what their file system said.
+  if (error.status === 404 || /no such file|nosuchkey/i.test(error.reason)) return undefined;
+  throw error;
 }
 
 /**

@@ -9,6 +9,8 @@ export interface ServerRequest {
   /** Milliseconds for this one request. */
   timeoutMs?: number;
   signal?: AbortSignal;
+  /** Not over a kept socket: the request must not be repeated at once when the socket turns out closed. */
+  freshConnection?: boolean;
 }
 
 /** Any answer of the server, whatever its status. Header names are lower case. */

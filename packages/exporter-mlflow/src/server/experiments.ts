@@ -149,9 +149,9 @@ async function absent(
     return readExperiment((await look()).experiment);
   } catch (error) {
     if (!(error instanceof MlflowApiError)) throw error;
-    // "Parameter 'experiment_id' must be a valid integer": no such experiment either.
-    if (error.status === 404 && error.errorCode === 'RESOURCE_DOES_NOT_EXIST') return undefined;
-    if (error.status === 400 && error.errorCode === 'INVALID_PARAMETER_VALUE') return undefined;
+    if (error.errorCode === 'RESOURCE_DOES_NOT_EXIST') return undefined;
+    // What SQL stores say to an id that is not a number (400, or 500 before 3.10): none of that id either.
+    if (/must be a valid integer|invalid literal for int/.test(error.reason)) return undefined;
     throw error;
   }
 }

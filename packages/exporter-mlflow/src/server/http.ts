@@ -22,6 +22,11 @@ const MAX_ERROR_BYTES = 64 * 1024;
 /** MLflow's server closes an idle socket after 5 s; giving it up earlier avoids most races. */
 const KEEP_ALIVE_MS = 4_000;
 const CONNECT_TIMEOUT_MS = 10_000;
+/**
+ * Requests at one time; others wait here. MLflow on SQLite stops answering for 30 s and more when some
+ * 30 writing requests come at once (3.8 to 3.17), and more than 4 bring no throughput on any database.
+ */
+const MAX_SOCKETS = 4;
 const RESET_CODES = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
 
 // The SDK's `suppressTracing`: context keys are global symbols by their description, so the key is
@@ -137,6 +142,7 @@ class HttpConnection implements Connection {
    * delayed acknowledgment between them); spans are answered without a body and are not affected.
    */
   #keepsAlive(request: ServerRequest): boolean {
+    if (request.freshConnection) return false;
     return this.address.startsWith('https:') || request.path === '/v1/traces';
   }
 
@@ -172,6 +178,7 @@ function createAgent({ tls }: ConnectionSettings): Dispatcher {
   return new EnvHttpProxyAgent({
     keepAliveTimeout: KEEP_ALIVE_MS,
     keepAliveMaxTimeout: KEEP_ALIVE_MS,
+    connections: MAX_SOCKETS,
     connect: { ...secure, timeout: CONNECT_TIMEOUT_MS },
     requestTls: secure,
     // Plain http goes through a proxy as an absolute URI, as everywhere else; CONNECT to a port other
