@@ -9,6 +9,7 @@ import { hooks } from './hooks/index.js';
 import { Patches } from './patches.js';
 import type { Recorder } from './recorder.js';
 import { resolveSettings } from './settings.js';
+import { provideTracing, withdrawTracing } from './trace-call.js';
 import type { DspyInstrumentationConfig } from './types.js';
 import { PACKAGE_NAME, PACKAGE_VERSION } from './version.js';
 
@@ -105,9 +106,11 @@ export class DspyInstrumentation extends InstrumentationBase<DspyInstrumentation
     try {
       if (!this.isEnabled() || !recorder.settings.enabled) {
         patches.revert();
+        withdrawTracing(recorder);
         return;
       }
       for (const ax of copies) patches.patch(createCopy(ax, recorder, patches), hooks);
+      provideTracing(recorder);
     } catch (fault) {
       diagnostics.fault('patch', fault);
     }

@@ -2,6 +2,7 @@
 
 export const DSPY_MODULE_NAME = 'dspy.module.name';
 export const DSPY_MODULE_TYPE = 'dspy.module.type';
+export const DSPY_MODULE_VERSION = 'dspy.module.version';
 export const DSPY_OUTCOME = 'dspy.outcome';
 export const DSPY_TRUNCATED = 'dspy.truncated';
 export const DSPY_EXPERIMENT = 'dspy.experiment';
@@ -36,6 +37,29 @@ export const DSPY_ATTEMPT_REWARD = 'dspy.attempt.reward';
 export const DSPY_STEP_INDEX = 'dspy.step.index';
 export const DSPY_STREAM_CHUNKS = 'dspy.stream.chunks';
 export const DSPY_STREAM_TIME_TO_FIRST_CHUNK = 'dspy.stream.time_to_first_chunk';
+export const DSPY_SAMPLES = 'dspy.samples';
+export const DSPY_BEST_REWARD = 'dspy.best.reward';
+export const DSPY_ROUTER_SERVICE = 'dspy.router.service';
+
+export const DSPY_RUN_KIND = 'dspy.run.kind';
+export const DSPY_RUN_NAME = 'dspy.run.name';
+export const DSPY_RUN_PARENT_SPAN_ID = 'dspy.run.parent_span_id';
+export const DSPY_RUN_PARAMS = 'dspy.run.params';
+export const DSPY_RUN_METRICS = 'dspy.run.metrics';
+export const DSPY_RUN_ARTIFACTS = 'dspy.run.artifacts';
+export const DSPY_RUN_TRACE_IDS = 'dspy.run.trace_ids';
+
+export const DSPY_OPTIMIZER_EXAMPLES_COUNT = 'dspy.optimizer.examples.count';
+export const DSPY_OPTIMIZER_VALIDATION_COUNT = 'dspy.optimizer.validation.count';
+export const DSPY_OPTIMIZER_OPTIONS = 'dspy.optimizer.options';
+export const DSPY_OPTIMIZER_BEST_SCORE = 'dspy.optimizer.best_score';
+export const DSPY_OPTIMIZER_STEPS = 'dspy.optimizer.steps';
+export const DSPY_OPTIMIZER_CANDIDATES = 'dspy.optimizer.candidates';
+export const DSPY_OPTIMIZER_METRIC_CALLS = 'dspy.optimizer.metric_calls';
+export const DSPY_OPTIMIZER_DEMOS_COUNT = 'dspy.optimizer.demos.count';
+export const DSPY_OPTIMIZER_STOP_REASON = 'dspy.optimizer.stop_reason';
+export const DSPY_OPTIMIZER_PARETO = 'dspy.optimizer.pareto_front';
+
 export const DSPY_EVALUATION_ID = 'dspy.evaluation.id';
 
 /** How an operation ended. */

@@ -1,0 +1,138 @@
+import type { Attributes } from '@opentelemetry/api';
+import { context } from '@opentelemetry/api';
+import { DSPY_MODULE_VERSION } from './attributes/dspy.js';
+import { GEN_AI_WORKFLOW_NAME } from './attributes/gen-ai.js';
+import { subjectOf } from './attributes/subject.js';
+import { createCopy } from './copy.js';
+import { diagnostics } from './diagnostics.js';
+import { runOperation } from './execution/call.js';
+import { begin, type Entry } from './execution/gate.js';
+import type { CallKind } from './execution/kinds.js';
+import { Operation } from './execution/operation.js';
+import { isAsyncFunction } from './execution/result.js';
+import type { Method } from './hooks/types.js';
+import { Patches } from './patches.js';
+import type { Recorder } from './recorder.js';
+
+/** What {@link traceCall} says of a call from its start. */
+export interface CallDescription {
+  /** `dspy.module.name`; the trace's name where the call is the outermost. */
+  readonly name: string;
+  /** `dspy.module.type`. */
+  readonly type: string;
+  /** `dspy.module.version`. */
+  readonly version?: string | undefined;
+  /** Becomes `input.value` as the content switches and the sanitizer allow. */
+  readonly inputs?: unknown;
+  /** Tells an abort and a timeout from a failure. */
+  readonly abortSignal?: AbortSignal | undefined;
+  /** Further attributes, set at the start. Must not hold content. */
+  readonly attributes?: Attributes;
+}
+
+/** The span of a call that {@link traceCall} runs. Does nothing where the call is not traced. */
+export interface CallSpan {
+  /** 32 hex digits; `undefined` where the call is not recorded. */
+  readonly traceId: string | undefined;
+  /** Set when the span ends. Must not hold content. */
+  setAttributes(attributes: Attributes): void;
+  /** Records a failed attempt that is repeated, as a `dspy.attempt` event. `index` counts from 1. */
+  attemptFailed(index: number, error: unknown): void;
+}
+
+/**
+ * Traces a call of your own as a program: as an execution, or as a step of the one in progress. All
+ * settings of the registered `DspyInstrumentation` hold for it (sampling, filter, condition, content,
+ * sanitizers); without one the call just runs. What it resolves to becomes `output.value`.
+ */
+export function traceCall<T>(
+  description: CallDescription,
+  work: (span: CallSpan) => Promise<T>,
+): Promise<T> {
+  return slot[KEY] === undefined ? work(NOT_TRACED) : slot[KEY].traceCall(description, work);
+}
+
+/** The instrumentation in force, in whatever copy of this package it is. */
+interface Tracing {
+  readonly recorder: Recorder;
+  traceCall: typeof traceCall;
+}
+
+const KEY = Symbol.for('@hokusai/instrumentation-dspy/trace-call/1');
+const slot = globalThis as { [KEY]?: Tracing };
+
+/** From now on calls are traced by this recorder. */
+export function provideTracing(recorder: Recorder): void {
+  const copy = createCopy({}, recorder, new Patches());
+  slot[KEY] = {
+    recorder,
+    traceCall<T>(description: CallDescription, work: (span: CallSpan) => Promise<T>): Promise<T> {
+      let entry: Entry;
+      try {
+        entry = begin(copy, ownCall, undefined, [description]);
+      } catch (fault) {
+        diagnostics.fault('begin', fault);
+      }
+      if (entry === undefined) return work(NOT_TRACED);
+      if (!(entry instanceof Operation)) return context.with(entry, work, undefined, NOT_TRACED);
+      const method: Method = work;
+      const args = [new OperationSpan(entry)];
+      return runOperation(entry, method, undefined, args, isAsyncFunction(method)) as Promise<T>;
+    },
+  };
+}
+
+/** Ends {@link provideTracing}, unless another recorder took over. */
+export function withdrawTracing(recorder: Recorder): void {
+  if (slot[KEY]?.recorder === recorder) delete slot[KEY];
+}
+
+const ownCall: CallKind = {
+  role: 'program',
+  // The description has the signal where Ax's options have it.
+  optionsIndex: 0,
+  subject: (_copy, _self, [description]: readonly CallDescription[], settings) => {
+    const { name, type, version, attributes } = description as CallDescription;
+    return subjectOf(settings, {
+      name,
+      type,
+      operation: 'invoke_workflow',
+      kind: 'CHAIN',
+      attributes: {
+        ...attributes,
+        ...(settings.genAi && { [GEN_AI_WORKFLOW_NAME]: name }),
+        ...(version !== undefined && { [DSPY_MODULE_VERSION]: version }),
+      },
+    });
+  },
+  input: (_self, [description]: readonly CallDescription[]) => description?.inputs,
+  finished: (operation, result) => operation.recordOutput(result),
+};
+
+class OperationSpan implements CallSpan {
+  readonly traceId: string | undefined;
+  readonly #operation: Operation;
+
+  constructor(operation: Operation) {
+    this.#operation = operation;
+    this.traceId = operation.recording ? operation.span.spanContext().traceId : undefined;
+  }
+
+  setAttributes(attributes: Attributes): void {
+    Object.assign(this.#operation.attributes, attributes);
+  }
+
+  attemptFailed(index: number, error: unknown): void {
+    try {
+      this.#operation.attempt(index, error);
+    } catch (fault) {
+      diagnostics.fault('attempt', fault);
+    }
+  }
+}
+
+const NOT_TRACED: CallSpan = {
+  traceId: undefined,
+  setAttributes() {},
+  attemptFailed() {},
+};
