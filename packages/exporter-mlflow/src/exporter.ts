@@ -3,7 +3,13 @@ import { type ExporterSettings, readOptions } from './options.js';
 import { Pipeline } from './pipeline.js';
 import { describeProblems, resolveSettings } from './server/settings.js';
 import { withoutTracing } from './suppress-tracing.js';
-import type { ExporterStats, ExportOutcome, MlflowSpanExporterOptions, SpanLike } from './types.js';
+import type {
+  ExporterStats,
+  ExportOutcome,
+  MlflowExporterLife,
+  MlflowSpanExporterOptions,
+  SpanLike,
+} from './types.js';
 
 const NOTHING_YET = {
   sent: 0,
@@ -23,7 +29,7 @@ const NOTHING_YET = {
  *
  * Nothing it does throws into the program, and nothing is read or connected before the first export.
  */
-export class MlflowSpanExporter {
+export class MlflowSpanExporter implements MlflowExporterLife {
   readonly #options: MlflowSpanExporterOptions;
   readonly #settings: ExporterSettings;
   readonly #diagnostics: Diagnostics;
@@ -31,14 +37,8 @@ export class MlflowSpanExporter {
   #pipeline: Pipeline | 'misconfigured' | undefined;
   #received = 0;
   #ended: Promise<void> | undefined;
-  readonly #saveNow = (): void => {
-    if (this.#pipeline instanceof Pipeline) {
-      try {
-        this.#pipeline.saveNow();
-      } catch (error) {
-        this.#diagnostics.warnOnce(`undelivered traces could not be spooled: ${describe(error)}`);
-      }
-    }
+  readonly #onExit = (): void => {
+    this.flushSync();
   };
 
   constructor(options: MlflowSpanExporterOptions = {}) {
@@ -73,6 +73,25 @@ export class MlflowSpanExporter {
     const keepAlive = setInterval(() => undefined, 1_000);
     await Promise.all(this.#exports);
     clearInterval(keepAlive);
+  }
+
+  /**
+   * For `process.on('exit')`, where only synchronous work is done: everything exported and not yet
+   * acknowledged goes to the local store or the spool before this returns; without either it is counted
+   * as dropped (`shutdown`). Never throws.
+   *
+   * @returns number of spans that could not be kept
+   */
+  flushSync(): number {
+    if (!(this.#pipeline instanceof Pipeline)) return 0;
+    try {
+      return this.#pipeline.saveNow();
+    } catch (error) {
+      this.#diagnostics.warnOnce(`undelivered traces could not be saved: ${describe(error)}`);
+      return this.#pipeline.stats().held;
+    } finally {
+      this.#diagnostics.flush();
+    }
   }
 
   /**
@@ -113,7 +132,7 @@ export class MlflowSpanExporter {
       if (result.ok) {
         for (const warning of result.warnings) this.#diagnostics.warnOnce(warning);
         this.#pipeline = new Pipeline(result.settings, this.#settings, this.#diagnostics);
-        if (this.#settings.spool) process.once('exit', this.#saveNow);
+        if (this.#settings.spool) process.once('exit', this.#onExit);
       } else {
         this.#pipeline = 'misconfigured';
         this.#diagnostics.warnOnce(`no traces are exported: ${describeProblems(result.problems)}`);
@@ -142,7 +161,7 @@ export class MlflowSpanExporter {
     } catch (error) {
       this.#diagnostics.warnOnce(`the exporter did not end cleanly: ${describe(error)}`);
     }
-    process.removeListener('exit', this.#saveNow);
+    process.removeListener('exit', this.#onExit);
     this.#diagnostics.flush();
   }
 }

@@ -30,6 +30,13 @@ export interface BatchResult {
   detail: string | undefined;
 }
 
+interface Batch extends BatchResult {
+  readonly spans: readonly SpanLike[];
+  /** Parcels not settled. */
+  open: number;
+  resolve(result: BatchResult): void;
+}
+
 /** The way of spans from the SDK to MLflow: map, put together to traces, hand to the outlet. */
 export class Pipeline {
   readonly #settings: ExporterSettings;
@@ -48,7 +55,8 @@ export class Pipeline {
   readonly #closeTimer: NodeJS.Timeout;
   #held = 0;
   /** Batches are mapped one after the other: what one says of a trace, the next builds on. */
-  #mapping: Promise<unknown> = Promise.resolve();
+  #mapping: Promise<void> = Promise.resolve();
+  readonly #unmapped = new Set<Batch>();
 
   constructor(target: ResolvedSettings, settings: ExporterSettings, diagnostics: Diagnostics) {
     this.#settings = settings;
@@ -69,29 +77,13 @@ export class Pipeline {
   }
 
   /** Resolves when every span is delivered, safely stored, or given up. Never rejects. */
-  async add(spans: readonly SpanLike[]): Promise<BatchResult> {
+  add(spans: readonly SpanLike[]): Promise<BatchResult> {
     this.#held += spans.length;
-    const mapped = this.#mapping.then(() => this.#map(spans));
-    this.#mapping = mapped;
-    const { traces, runs, unreadable } = await mapped;
-    const result: BatchResult = { lost: 0, detail: undefined };
-    if (unreadable > 0) {
-      this.#held -= unreadable;
-      this.#lose(
-        result,
-        { reason: 'unreadable', detail: 'the span has no valid ids' },
-        unreadable,
-        [],
-      );
-    }
-    const kept = traces.reduce((sum, { record }) => sum + record.spans.length, 0);
-    // Folded spans travel as counts on others.
-    this.#held -= spans.length - unreadable - kept;
-    await Promise.all([
-      ...traces.map((trace) => this.#deliverTrace(trace, result)),
-      ...runs.map((run) => this.#deliverRun(run, result)),
-    ]);
-    return result;
+    return new Promise((resolve) => {
+      const batch: Batch = { spans, lost: 0, detail: undefined, open: 0, resolve };
+      this.#unmapped.add(batch);
+      this.#mapping = this.#mapping.then(() => this.#mapInSlices(batch));
+    });
   }
 
   /** Ends within about the milliseconds given. Never rejects. */
@@ -103,9 +95,16 @@ export class Pipeline {
     await this.#outlet.end(Math.max(0, until - Date.now()));
   }
 
-  /** Saves what is not delivered, synchronously. */
-  saveNow(): void {
-    this.#outlet.saveNow();
+  /** Saves what is not delivered, synchronously; the number of spans that could not be saved. */
+  saveNow(): number {
+    for (const batch of this.#unmapped) {
+      const mapped = batch.spans
+        .map((span) => this.#mapOne(span))
+        .filter((one) => one !== undefined);
+      this.#handOn(batch, mapped);
+    }
+    this.#closeTraces(true);
+    return this.#outlet.saveNow();
   }
 
   stats(): Counters & Pick<ExporterStats, 'held' | 'folded' | 'bytesHeld'> {
@@ -123,6 +122,7 @@ export class Pipeline {
     if (destination.kind === 'local') {
       const { directory } = destination;
       return new LocalOutlet({
+        directory,
         open: () =>
           openLocalStore({
             directory,
@@ -163,24 +163,42 @@ export class Pipeline {
     });
   }
 
-  async #map(spans: readonly SpanLike[]): Promise<{
-    traces: SizedTrace[];
-    runs: RunRecord[];
-    unreadable: number;
-  }> {
+  async #mapInSlices(batch: Batch): Promise<void> {
     const slicer = new Slicer();
     const mapped: MappedSpan[] = [];
-    for (const span of spans) {
+    for (const span of batch.spans) {
       const result = this.#mapOne(span);
       if (result) mapped.push(result);
       if (slicer.due()) await slicer.turn();
     }
-    const unreadable = spans.length - mapped.length;
+    this.#handOn(batch, mapped);
+  }
+
+  #handOn(batch: Batch, mapped: readonly MappedSpan[]): void {
+    if (!this.#unmapped.delete(batch)) return;
+    const { traces, runs } = this.#putTogether(mapped);
+    const kept = traces.reduce((sum, { record }) => sum + record.spans.length, 0);
+    const unreadable = batch.spans.length - mapped.length;
+    // Folded spans travel as counts on others.
+    this.#held -= batch.spans.length - kept;
+    if (unreadable > 0) {
+      const detail = 'the span could not be read, or has no valid ids';
+      this.#lose(batch, { reason: 'unreadable', detail }, unreadable, []);
+    }
+    batch.open = 1 + traces.length + runs.length;
+    for (const trace of traces) this.#deliverTrace(trace, batch);
+    for (const run of runs) this.#deliverRun(run, batch);
+    this.#settleOne(batch);
+  }
+
+  #putTogether(mapped: readonly MappedSpan[]): { traces: SizedTrace[]; runs: RunRecord[] } {
     try {
-      return { ...this.#book.add(mapped, Date.now()), unreadable };
+      return this.#book.add(mapped, Date.now());
     } catch (error) {
-      this.#diagnostics.warnOnce(`spans could not be put together to traces: ${describe(error)}`);
-      return { traces: [], runs: [], unreadable: spans.length };
+      const detail = `spans could not be put together to traces: ${describe(error)}`;
+      const spans = mapped.length;
+      this.#diagnostics.dropped({ reason: 'unreadable', spans, traceIds: [], detail });
+      return { traces: [], runs: [] };
     }
   }
 
@@ -198,38 +216,42 @@ export class Pipeline {
     return Date.now() + (spool ? Math.min(PATIENCE_WITH_SPOOL_MS, retryBudgetMs) : retryBudgetMs);
   }
 
-  #deliverTrace({ record, bytes }: SizedTrace, result: BatchResult): Promise<void> {
+  #deliverTrace({ record, bytes }: SizedTrace, batch: Batch): void {
     const spans = record.spans.length;
-    return new Promise((resolve) => {
-      const settle = (settlement: Settlement): void => {
-        this.#held -= spans;
-        if (settlement.kind === 'sent') this.#counters.sent += spans;
-        else if (settlement.kind === 'dropped') {
-          const lost = settlement.spans ?? spans;
-          this.#counters.sent += spans - lost;
-          this.#lose(result, settlement, lost, [`tr-${record.info.traceId}`]);
-        }
-        resolve();
-      };
-      this.#accept(
-        traceParcel(record, { bytes, deadline: this.#deadline(), settle, hold: resolve }),
-      );
-    });
+    let isAcknowledged = false;
+    const acknowledge = (): void => {
+      if (!isAcknowledged) this.#settleOne(batch);
+      isAcknowledged = true;
+    };
+    const settle = (settlement: Settlement): void => {
+      this.#held -= spans;
+      if (settlement.kind === 'sent') this.#counters.sent += spans;
+      else if (settlement.kind === 'dropped') {
+        const lost = settlement.spans ?? spans;
+        this.#counters.sent += spans - lost;
+        this.#lose(batch, settlement, lost, [`tr-${record.info.traceId}`]);
+      }
+      acknowledge();
+    };
+    const deadline = this.#deadline();
+    this.#accept(traceParcel(record, { bytes, deadline, settle, hold: acknowledge }));
   }
 
-  #deliverRun(run: RunRecord, result: BatchResult): Promise<void> {
-    return new Promise((resolve) => {
-      const settle = (settlement: Settlement): void => {
-        if (settlement.kind === 'sent') this.#counters.runs++;
-        else if (settlement.kind === 'dropped') {
-          this.#diagnostics.warnOnce(`a run was not written: ${settlement.detail}`);
-          result.detail ??= settlement.detail;
-        }
-        resolve();
-      };
-      const bytes = JSON.stringify(run).length;
-      this.#accept(runParcel(run, { bytes, deadline: this.#deadline(), settle }));
-    });
+  #deliverRun(run: RunRecord, batch: Batch): void {
+    const settle = (settlement: Settlement): void => {
+      if (settlement.kind === 'sent') this.#counters.runs++;
+      else if (settlement.kind === 'dropped') {
+        this.#diagnostics.warnOnce(`a run was not written: ${settlement.detail}`);
+        batch.detail ??= settlement.detail;
+      }
+      this.#settleOne(batch);
+    };
+    const bytes = JSON.stringify(run).length;
+    this.#accept(runParcel(run, { bytes, deadline: this.#deadline(), settle }));
+  }
+
+  #settleOne(batch: Batch): void {
+    if (--batch.open === 0) batch.resolve({ lost: batch.lost, detail: batch.detail });
   }
 
   #closeTraces(all: boolean): void {
@@ -249,13 +271,13 @@ export class Pipeline {
   }
 
   #lose(
-    result: BatchResult,
+    batch: Batch,
     { reason, detail }: Pick<Extract<Settlement, { kind: 'dropped' }>, 'reason' | 'detail'>,
     spans: number,
     traceIds: string[],
   ): void {
-    result.lost += spans;
-    result.detail ??= detail;
+    batch.lost += spans;
+    batch.detail ??= detail;
     this.#diagnostics.dropped({ reason, spans, traceIds, detail });
   }
 }

@@ -16,7 +16,7 @@ import { createConnection } from '../server/http.js';
 import { createRun, getRun, logRunData, type RunInfo, updateRun } from '../server/run-api.js';
 import type { ConnectionSettings } from '../server/settings.js';
 import { traceIdOf } from '../server/trace-id.js';
-import { getTraces, type ReadSpan } from '../server/trace-spans.js';
+import { getSpans, type ReadSpan } from '../server/trace-spans.js';
 import {
   deleteTraceTag,
   getTraceInfo,
@@ -78,23 +78,27 @@ export class ServerBackend implements ClientBackend {
 
   async #read(infos: readonly WireTraceInfo[], query: PlannedQuery): Promise<Trace[]> {
     if (!query.includeSpans) return infos.map((info) => fromWire(info, undefined, query.runId));
-    const ids = infos.map(({ trace_id }) => trace_id);
-    const found = await getTraces(this.#connection, ids);
-    return found.map(({ info, spans }) => fromWire(info, spans, query.runId));
+    const spans = await getSpans(this.#connection, infos);
+    return infos.map((info) => fromWire(info, spans.get(info.trace_id) ?? [], query.runId));
   }
 
   async trace(traceId: string): Promise<Trace | undefined> {
-    const [found] = await getTraces(this.#connection, [traceId]);
-    return found && fromWire(found.info, found.spans);
+    const info = await this.#info(traceId);
+    if (!info) return undefined;
+    const spans = await getSpans(this.#connection, [info]);
+    return fromWire(info, spans.get(info.trace_id) ?? []);
   }
 
   async hasTrace(traceId: string): Promise<boolean> {
+    return (await this.#info(traceId)) !== undefined;
+  }
+
+  async #info(traceId: string): Promise<WireTraceInfo | undefined> {
     try {
-      await getTraceInfo(this.#connection, traceId);
-      return true;
+      return await getTraceInfo(this.#connection, traceId);
     } catch (error) {
       if (error instanceof MlflowApiError && error.errorCode === 'RESOURCE_DOES_NOT_EXIST') {
-        return false;
+        return undefined;
       }
       throw error;
     }

@@ -116,6 +116,8 @@ export class Dispatcher {
    */
   async end(timeoutMs: number, abort: () => void): Promise<void> {
     this.#endsAt = Date.now() + timeoutMs;
+    // First what completes a held trace, then what nothing will complete any more.
+    this.#sortOut();
     for (const parcel of this.#holding.release(Date.now(), true)) {
       this.#queue.push(unitOf([parcel]));
     }
@@ -130,8 +132,10 @@ export class Dispatcher {
     await this.idle();
   }
 
-  /** Everything not settled: for the last moment of the process, when only synchronous work is done. */
-  unsettled(): Parcel[] {
+  /** Hands back everything not settled: the process ends, and only synchronous work is done any more. */
+  takeUnsettled(): Parcel[] {
+    this.#queue.clear();
+    this.#holding.release(Date.now(), true);
     return [...this.#owned];
   }
 

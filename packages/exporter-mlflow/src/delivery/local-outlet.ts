@@ -1,25 +1,30 @@
 import { type Diagnostics, describe } from '../diagnostics.js';
+import { writeRecordsSync } from '../store/files.js';
 import type { LocalStore } from '../store/local-store.js';
 import type { Outlet } from './outlet.js';
-import { type Parcel, toStoreRecord } from './parcel.js';
+import { dropParcels, type Parcel, saveParcels, toStoreRecord } from './parcel.js';
 
 const MAX_RECORDS_AT_ONCE = 200;
 
 /** Writes parcels to the local store, those that wait together in one go. */
 export class LocalOutlet implements Outlet {
+  readonly #directory: string;
   readonly #open: () => Promise<LocalStore>;
   readonly #diagnostics: Diagnostics;
   readonly #maxQueueBytes: number;
   #store: LocalStore | undefined;
   #waiting: Parcel[] = [];
+  readonly #unsettled = new Set<Parcel>();
   #bytes = 0;
   #writing: Promise<void> | undefined;
 
   constructor(options: {
+    directory: string;
     open: () => Promise<LocalStore>;
     diagnostics: Diagnostics;
     maxQueueBytes: number;
   }) {
+    this.#directory = options.directory;
     this.#open = options.open;
     this.#diagnostics = options.diagnostics;
     this.#maxQueueBytes = options.maxQueueBytes;
@@ -36,7 +41,9 @@ export class LocalOutlet implements Outlet {
       return;
     }
     this.#bytes += parcel.bytes;
+    this.#unsettled.add(parcel);
     parcel.whenSettled(() => {
+      this.#unsettled.delete(parcel);
       this.#bytes -= parcel.bytes;
     });
     this.#waiting.push(parcel);
@@ -52,9 +59,8 @@ export class LocalOutlet implements Outlet {
     });
     await Promise.race([this.#writing, timeout]);
     clearTimeout(timer);
-    for (const parcel of this.#waiting.splice(0)) {
-      parcel.settle({ kind: 'dropped', reason: 'shutdown', detail: 'the disk took too long' });
-    }
+    dropParcels([...this.#unsettled], 'shutdown', 'the disk took too long');
+    this.#waiting = [];
     try {
       await this.#store?.close();
     } catch (error) {
@@ -62,8 +68,12 @@ export class LocalOutlet implements Outlet {
     }
   }
 
-  saveNow(): void {
-    // Every write is on its way to the disk as soon as it is accepted.
+  saveNow(): number {
+    this.#waiting = [];
+    return saveParcels([...this.#unsettled], { kind: 'sent' }, (records) => {
+      if (this.#store) this.#store.writeSync(records);
+      else writeRecordsSync('store', this.#directory, records);
+    });
   }
 
   async #write(): Promise<void> {

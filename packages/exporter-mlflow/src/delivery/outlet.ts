@@ -6,8 +6,11 @@ export interface Outlet {
   accept(parcel: Parcel): void;
   /** Settles everything within the milliseconds given, or gives it up. */
   end(timeoutMs: number): Promise<void>;
-  /** Saves what is not settled, synchronously: the process is about to end. */
-  saveNow(): void;
+  /**
+   * Saves and settles what is not settled, synchronously: the process is about to end. Returns the
+   * number of spans that could not be saved.
+   */
+  saveNow(): number;
   /** Estimated bytes in memory. */
   readonly bytes: number;
 }

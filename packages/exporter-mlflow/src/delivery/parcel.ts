@@ -1,3 +1,4 @@
+import { describe } from '../diagnostics.js';
 import type { RunRecord, TraceRecord } from '../internal-types.js';
 import type { StoreRecord } from '../store/records.js';
 import type { DropReason } from '../types.js';
@@ -104,4 +105,30 @@ export function toStoreRecord(parcel: Parcel): StoreRecord {
   return parcel.type === 'trace'
     ? { type: 'trace', value: parcel.record }
     : { type: 'run', value: parcel.record };
+}
+
+/** Writes parcels with a synchronous function and settles them; the number of spans that are lost. */
+export function saveParcels(
+  parcels: readonly Parcel[],
+  settlement: Settlement,
+  write: (records: StoreRecord[]) => void,
+): number {
+  if (parcels.length === 0) return 0;
+  try {
+    write(parcels.map(toStoreRecord));
+    for (const parcel of parcels) parcel.settle(settlement);
+    return 0;
+  } catch (error) {
+    return dropParcels(parcels, 'storage', describe(error));
+  }
+}
+
+/** Settles parcels as dropped; the number of spans in them. */
+export function dropParcels(
+  parcels: readonly Parcel[],
+  reason: DropReason,
+  detail: string,
+): number {
+  for (const parcel of parcels) parcel.settle({ kind: 'dropped', reason, detail });
+  return parcels.reduce((sum, { spans }) => sum + spans, 0);
 }

@@ -6,11 +6,14 @@ import type { SpoolOptions } from '../store/spool.js';
 import type { DeliveryMode } from '../types.js';
 import { Dispatcher } from './dispatcher.js';
 import type { Outlet } from './outlet.js';
-import type { Parcel } from './parcel.js';
+import { dropParcels, type Parcel } from './parcel.js';
 import { probeServer } from './server-profile.js';
 import { Spooler } from './spooler.js';
 import { TraceSender } from './trace-sender.js';
 import { type Traffic, watchConnection } from './watched-connection.js';
+
+/** Milliseconds for writing what is left to the spool: the last chance it has. */
+const SPOOL_CLOSE_MS = 2_000;
 
 export interface ServerOutletOptions {
   connection: Connection;
@@ -71,7 +74,7 @@ export class ServerOutlet implements Outlet {
       },
       onRecovered: () => spooler?.look(),
     });
-    void spooler?.open();
+    spooler?.openSoon();
   }
 
   get bytes(): number {
@@ -84,12 +87,14 @@ export class ServerOutlet implements Outlet {
 
   async end(timeoutMs: number): Promise<void> {
     await this.#dispatcher.end(timeoutMs, () => this.#abort.abort());
-    await this.#spooler?.close();
+    await this.#spooler?.close(SPOOL_CLOSE_MS);
     await this.#connection.close().catch(() => undefined);
   }
 
-  saveNow(): void {
-    const parcels = this.#dispatcher.unsettled().filter(({ fromSpool }) => !fromSpool);
-    if (parcels.length > 0) this.#spooler?.putSync(parcels);
+  saveNow(): number {
+    const parcels = this.#dispatcher.takeUnsettled().filter(({ fromSpool }) => !fromSpool);
+    return this.#spooler
+      ? this.#spooler.saveNow(parcels)
+      : dropParcels(parcels, 'shutdown', 'the process ended before they were delivered');
   }
 }

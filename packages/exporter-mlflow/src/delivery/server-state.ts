@@ -54,10 +54,10 @@ export class ServerState {
     return this.#profile;
   }
 
+  /** Of a server that answers; whether it takes traces again, only a delivery tells. */
   learned(profile: ServerProfile, now: number): void {
     this.#profile = profile;
     this.#profileAt = now;
-    this.recovered();
     const version = profile.version ?? 'of unknown version';
     this.#options.diagnostics.debug(`MLflow ${version} at ${this.address}`);
   }
@@ -77,10 +77,6 @@ export class ServerState {
 
   delivered(now: number): void {
     this.#lastSuccessAt = now;
-    this.recovered();
-  }
-
-  recovered(): void {
     const wasDown = this.gate.isProbing;
     this.gate.succeeded();
     this.#options.diagnostics.serverState(

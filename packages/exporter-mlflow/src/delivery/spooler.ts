@@ -1,7 +1,8 @@
 import { type Diagnostics, describe } from '../diagnostics.js';
+import { writeRecordsSync } from '../store/files.js';
 import type { Spool, SpoolItem, SpoolOptions } from '../store/spool.js';
 import { openSpool } from '../store/spool.js';
-import { type Parcel, runParcel, toStoreRecord, traceParcel } from './parcel.js';
+import { type Parcel, runParcel, saveParcels, toStoreRecord, traceParcel } from './parcel.js';
 
 /** Records on their way to the server at once; those held for their root do not count. */
 const MAX_OUTSTANDING = 100;
@@ -29,15 +30,20 @@ export class Spooler {
   #looking = false;
   #timer: NodeJS.Timeout | undefined;
   #closed = false;
+  #hasSaved = false;
   readonly #writes = new Set<Promise<void>>();
+  readonly #writing = new Set<Parcel>();
 
   constructor(options: SpoolerOptions) {
     this.#options = options;
   }
 
-  /** Opens the folder and begins to deliver what is in it. Never rejects. */
-  async open(): Promise<void> {
-    if (await this.#open()) this.look();
+  /** Opens the folder in a moment and begins to deliver what is in it. */
+  openSoon(): void {
+    setImmediate(() => {
+      // A process that has ended already, as far as it goes, leaves the folder to the next one.
+      if (!this.#hasSaved) this.look();
+    });
   }
 
   /** Settles each parcel: `spooled`, or dropped when the disk refuses it. */
@@ -47,9 +53,18 @@ export class Spooler {
     void write.finally(() => this.#writes.delete(write));
   }
 
-  /** In the process's last moment. */
-  putSync(parcels: readonly Parcel[]): void {
-    this.#opened?.putSync(parcels.map(toStoreRecord));
+  /** In the process's last moment. Returns the number of spans that could not be saved. */
+  saveNow(parcels: readonly Parcel[]): number {
+    const spool = this.#opened;
+    this.#hasSaved = true;
+    // What an open spool was given and has not written yet, it writes itself.
+    const all = spool ? parcels : [...this.#writing, ...parcels];
+    const { directory } = this.#options.spool;
+    return saveParcels(all, { kind: 'spooled' }, (records) => {
+      if (spool) spool.putSync(records);
+      else writeRecordsSync('spool', directory, records);
+      for (const parcel of all) this.#options.onSpooled(parcel);
+    });
   }
 
   /** Delivers what waits, as far as the server takes it now. */
@@ -67,10 +82,26 @@ export class Spooler {
       });
   }
 
-  /** Waits for pending writes; the next process takes over what is left. Never rejects. */
-  async close(): Promise<void> {
+  /**
+   * Waits for pending writes, at most so many milliseconds; the next process takes over what is left.
+   * Never rejects.
+   */
+  async close(timeoutMs: number): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, timeoutMs);
+    });
+    await Promise.race([this.#finish(), late]);
+    clearTimeout(timer);
+    const detail = `the disk of ${this.#options.spool.directory} took too long`;
+    for (const parcel of this.#writing) {
+      parcel.settle({ kind: 'dropped', reason: 'storage', detail });
+    }
+  }
+
+  async #finish(): Promise<void> {
     await Promise.all(this.#writes);
     try {
       await this.#opened?.close();
@@ -96,6 +127,7 @@ export class Spooler {
   }
 
   async #put(parcels: readonly Parcel[]): Promise<void> {
+    for (const parcel of parcels) this.#writing.add(parcel);
     try {
       const spool = await this.#open();
       if (!spool) throw new Error(`the spool ${this.#options.spool.directory} cannot be used`);
@@ -109,6 +141,7 @@ export class Spooler {
       const detail = describe(error);
       for (const parcel of parcels) parcel.settle({ kind: 'dropped', reason: 'storage', detail });
     }
+    for (const parcel of parcels) this.#writing.delete(parcel);
   }
 
   #lookLater(): void {

@@ -215,7 +215,11 @@ export class TraceSender {
 
   async #postChunk(
     spans: readonly SpanRecord[],
-    { experimentId, runId }: { experimentId: string; runId: string | undefined },
+    {
+      experimentId,
+      runId,
+      profile,
+    }: { experimentId: string; runId: string | undefined; profile: ServerProfile },
   ): Promise<Verdict> {
     try {
       const headers: Record<string, string> = {
@@ -233,6 +237,7 @@ export class TraceSender {
         path: '/v1/traces',
         headers,
         body,
+        ...(profile.addsUp ? { freshConnection: true } : {}),
       });
       const verdict = verdictOfResponse(response);
       if (verdict.kind === 'unsupported' && this.#context.mode === 'otlp') {

@@ -2,7 +2,7 @@ import type { AttributeMap, EventRecord, LinkRecord } from '../internal-types.js
 import type { Connection } from './connection.js';
 import { MlflowApiError } from './errors.js';
 import { apiError, call, endpointOf } from './rest.js';
-import { otelTraceId, traceIdOf } from './trace-id.js';
+import { otelTraceId } from './trace-id.js';
 import type { WireTraceInfo } from './traces.js';
 
 /** A span as a server gives it back: attributes decoded, with JSON text already taken apart. */
@@ -19,11 +19,6 @@ export interface ReadSpan {
   status: { code: 'OK' | 'ERROR' | 'UNSET'; message?: string };
 }
 
-export interface ReadTrace {
-  info: WireTraceInfo;
-  spans: ReadSpan[];
-}
-
 /** Ids in one request: the address stays well below the 8 kB that gateways allow. */
 const MAX_IDS = 50;
 /** Servers that keep spans as an artifact say so in this tag. */
@@ -31,54 +26,56 @@ const SPANS_LOCATION_TAG = 'mlflow.trace.spansLocation';
 const IN_DATABASE = 'TRACKING_STORE';
 
 /**
- * `GET /api/3.0/mlflow/traces/batchGet`: traces with their spans, in the order of `traceIds`; unknown
- * ones are left out. Spans that the server keeps as an artifact are fetched one trace at a time.
+ * Spans of traces by MLflow's id. Those in the server's database come from `traces/batchGet`, which
+ * fails as a whole when one of the traces has its spans elsewhere; those are fetched one by one.
+ *
+ * @param infos from a search or `getTraceInfo`; their tags say where the spans are
  */
-export async function getTraces(
+export async function getSpans(
   connection: Connection,
-  traceIds: readonly string[],
-): Promise<ReadTrace[]> {
-  const found = new Map<string, ReadTrace>();
-  for (let start = 0; start < traceIds.length; start += MAX_IDS) {
-    for (const trace of await getBatch(connection, traceIds.slice(start, start + MAX_IDS))) {
-      found.set(trace.info.trace_id, trace);
-    }
+  infos: readonly WireTraceInfo[],
+): Promise<Map<string, ReadSpan[]>> {
+  const spans = new Map<string, ReadSpan[]>();
+  const inDatabase: string[] = [];
+  for (const { trace_id, tags } of infos) {
+    if (tags?.[SPANS_LOCATION_TAG] === IN_DATABASE) inDatabase.push(trace_id);
+    else spans.set(trace_id, await getArtifactSpans(connection, trace_id));
   }
-  return traceIds.map((id) => found.get(traceIdOf(id))).filter((trace) => trace !== undefined);
+  for (let start = 0; start < inDatabase.length; start += MAX_IDS) {
+    const batch = await getBatch(connection, inDatabase.slice(start, start + MAX_IDS));
+    for (const [id, found] of batch) spans.set(id, found);
+  }
+  return spans;
 }
 
-async function getBatch(connection: Connection, traceIds: readonly string[]): Promise<ReadTrace[]> {
-  let answer: { traces?: { trace_info: WireTraceInfo; spans?: WireSpan[] }[] };
+async function getBatch(
+  connection: Connection,
+  traceIds: readonly string[],
+): Promise<Map<string, ReadSpan[]>> {
   try {
-    answer = await call(
+    const { traces = [] } = await call<{
+      traces?: { trace_info: { trace_id: string }; spans?: WireSpan[] }[];
+    }>(
       connection,
       {
         method: 'GET',
         path: '/api/3.0/mlflow/traces/batchGet',
-        query: { trace_ids: traceIds.map(traceIdOf) },
+        query: { trace_ids: traceIds },
       },
       quoteLongIntegers,
     );
+    return new Map(
+      traces.map(({ trace_info, spans = [] }) => [trace_info.trace_id, spans.map(readSpan)]),
+    );
   } catch (error) {
-    // Huge traces: what is too much together may be read one by one.
+    // Huge traces: what is too much together may be read in parts.
     if (traceIds.length < 2 || !isTooMuch(error)) throw error;
     const half = Math.ceil(traceIds.length / 2);
-    return [
+    return new Map([
       ...(await getBatch(connection, traceIds.slice(0, half))),
       ...(await getBatch(connection, traceIds.slice(half))),
-    ];
+    ]);
   }
-  const traces: ReadTrace[] = [];
-  for (const { trace_info: info, spans } of answer.traces ?? []) {
-    const elsewhere = !spans?.length && info.tags?.[SPANS_LOCATION_TAG] !== IN_DATABASE;
-    traces.push({
-      info,
-      spans: elsewhere
-        ? await getArtifactSpans(connection, info.trace_id)
-        : (spans ?? []).map(readSpan),
-    });
-  }
-  return traces;
 }
 
 function isTooMuch(error: unknown): boolean {

@@ -1,0 +1,148 @@
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { MlflowSpanExporter } from '../../src/exporter.js';
+import type { MlflowSpanExporterOptions } from '../../src/types.js';
+import { type FakeMlflow, startFakeMlflow } from '../support/fake-mlflow.js';
+import { exportSpans, programSpan, smallTrace } from '../support/spans.js';
+
+let server: FakeMlflow;
+let directory: string;
+let warnings: string[];
+const exporters: MlflowSpanExporter[] = [];
+
+beforeEach(async () => {
+  server = await startFakeMlflow();
+  directory = await mkdtemp(join(tmpdir(), 'hokusai-spool-'));
+  warnings = [];
+  vi.spyOn(console, 'warn').mockImplementation((text: string) => void warnings.push(text));
+});
+
+afterEach(async () => {
+  await Promise.all(exporters.splice(0).map((exporter) => exporter.shutdown()));
+  await server.close();
+  await rm(directory, { recursive: true, force: true });
+  vi.restoreAllMocks();
+});
+
+function newExporter(options: MlflowSpanExporterOptions = {}): MlflowSpanExporter {
+  const exporter = new MlflowSpanExporter({
+    trackingUri: server.url,
+    spool: directory,
+    shutdownTimeoutMs: 1_000,
+    ...options,
+  });
+  exporters.push(exporter);
+  return exporter;
+}
+
+describe('the spool', () => {
+  it('takes what the server cannot, at once, and delivers it when the server is back', async () => {
+    server.onTraces = () => ({ status: 503 });
+    const exporter = newExporter();
+    const started = Date.now();
+    const made = Array.from({ length: 20 }, () => smallTrace());
+    expect(await exportSpans(exporter, made.flat())).toEqual({ code: 0 });
+    expect(Date.now() - started).toBeLessThan(4_000);
+    expect(exporter.stats()).toMatchObject({ sent: 0, spooled: 40, held: 0, dropped: {} });
+
+    server.onTraces = () => undefined;
+    await vi.waitFor(() => expect(exporter.stats().sent).toBe(40), 30_000);
+    expect(server.stored.size).toBe(20);
+    expect([...server.stored.values()].every((spans) => spans.size === 2)).toBe(true);
+  });
+
+  it('is delivered by the next process', async () => {
+    server.onTraces = () => ({ status: 503 });
+    const first = newExporter();
+    await exportSpans(first, smallTrace());
+    await first.shutdown();
+
+    server.onTraces = () => undefined;
+    const second = newExporter();
+    await exportSpans(second, smallTrace());
+    await vi.waitFor(() => expect(server.stored.size).toBe(2), 10_000);
+    await vi.waitFor(() => expect(second.stats().sent).toBe(4), 10_000);
+  });
+
+  it('takes what is left when the exporter ends', async () => {
+    server.onTraces = () => 'hang';
+    const exporter = newExporter({ shutdownTimeoutMs: 200 });
+    const outcome = exportSpans(exporter, smallTrace());
+    await vi.waitFor(() => expect(server.posts()).toHaveLength(1));
+    await exporter.shutdown();
+    expect(await outcome).toEqual({ code: 0 });
+    expect(exporter.stats()).toMatchObject({ spooled: 2, held: 0, dropped: {} });
+  });
+
+  it('takes what finds no room in memory', async () => {
+    server.onTraces = () => 'hang';
+    const exporter = newExporter({ maxQueueBytes: 65_536, requestTimeoutMs: 500 });
+    const big = () => smallTrace('QA', { 'input.value': 'x'.repeat(60_000) });
+    const results = Array.from({ length: 5 }, () => exportSpans(exporter, big()));
+    expect((await Promise.all(results)).every(({ code }) => code === 0)).toBe(true);
+    expect(exporter.stats().dropped).toEqual({});
+  });
+
+  it('buries what the server refuses, and goes on with the rest', async () => {
+    server.onTraces = () => ({ status: 503 });
+    const exporter = newExporter();
+    const made = Array.from({ length: 6 }, () => smallTrace());
+    await exportSpans(exporter, made.flat());
+    const poison = made[2]?.[1].spanContext().traceId as string;
+    server.onTraces = ({ traceIds }) =>
+      traceIds.includes(poison)
+        ? { status: 400, body: '{"error_code":"X","message":"poison"}' }
+        : undefined;
+    await vi.waitFor(() => expect(server.stored.size).toBe(5), 30_000);
+    await vi.waitFor(() => expect(warnings.join()).toContain(`tr-${poison}`), 10_000);
+    await vi.waitFor(async () =>
+      expect((await readdir(join(directory, 'buried'))).length).toBeGreaterThan(0),
+    );
+    expect(server.stored.has(poison)).toBe(false);
+  });
+
+  it('keeps the parts of a trace for an old server until the trace is whole', async () => {
+    server.version = '3.12.0';
+    const exporter = newExporter();
+    const [child, root] = smallTrace();
+    expect((await exportSpans(exporter, [child])).code).toBe(0);
+    expect(exporter.stats()).toMatchObject({ spooled: 1 });
+    expect((await exportSpans(exporter, [root])).code).toBe(0);
+    await vi.waitFor(() => expect(server.posts()[0]?.spans).toHaveLength(2), 15_000);
+    expect(server.started).toHaveLength(1);
+    await vi.waitFor(() => expect(exporter.stats().sent).toBe(2));
+  });
+
+  it('also keeps runs', async () => {
+    let isDown = true;
+    server.onTraces = () => (isDown ? { status: 503 } : undefined);
+    server.onOther = ({ path }) => {
+      if (isDown && path.includes('/runs/')) return { status: 503 };
+      if (path.endsWith('/runs/create')) {
+        return {
+          status: 200,
+          body: '{"run":{"info":{"run_id":"r1","artifact_uri":"mlflow-artifacts:/7/r1/artifacts"}}}',
+        };
+      }
+      return undefined;
+    };
+    const exporter = newExporter();
+    const evaluation = programSpan('Evaluate', {
+      attributes: { 'dspy.run.kind': 'evaluation', 'dspy.run.name': 'eval' },
+    });
+    expect((await exportSpans(exporter, [evaluation])).code).toBe(0);
+    isDown = false;
+    await vi.waitFor(() => expect(exporter.stats().runs).toBe(1), 30_000);
+  });
+
+  it('that cannot be used is one message, and the exporter works without', async () => {
+    const file = join(directory, 'file');
+    await writeFile(file, '');
+    const exporter = newExporter({ spool: join(file, 'spool') });
+    expect(await exportSpans(exporter, smallTrace())).toEqual({ code: 0 });
+    await vi.waitFor(() => expect(warnings.join()).toContain(join(file, 'spool')));
+    expect(warnings).toHaveLength(1);
+  });
+});
