@@ -10,7 +10,13 @@ import type { Operation } from '../execution/operation.js';
 import { isAsyncFunction } from '../execution/result.js';
 import { AgentRun } from './agent-run.js';
 import { DeltaCollector } from './deltas.js';
-import { describeProgram, type Program, recordOptions, subjectOfProgram } from './program.js';
+import {
+  describeProgram,
+  identityOf,
+  type Program,
+  recordOptions,
+  subjectOfProgram,
+} from './program.js';
 import { activeOperation } from './run.js';
 import { traceUserProgram } from './subclass.js';
 import type { Hook, Wrapper } from './types.js';
@@ -80,7 +86,10 @@ function started(operation: Operation, self: Flow, options: Record<string, unkno
 }
 
 function describe(operation: Operation, self: Flow): void {
-  if (self.program !== undefined) describeProgram(operation, self.program);
+  // A flow that has a signature of its own says so; else Ax infers one.
+  const identity = identityOf(self);
+  const described = identity?.signature === undefined ? self.program : identity;
+  if (described !== undefined) describeProgram(operation, described);
 }
 
 function streamOf(operation: Operation | undefined): FlowStream | undefined {

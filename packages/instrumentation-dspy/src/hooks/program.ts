@@ -4,6 +4,7 @@ import {
   DSPY_DEMOS_COUNT,
   DSPY_EXAMPLES_COUNT,
   DSPY_INSTRUCTION,
+  DSPY_MODULE_VERSION,
   DSPY_OPTIONS,
   DSPY_SIGNATURE,
   DSPY_SIGNATURE_FIELDS,
@@ -29,6 +30,20 @@ export interface Program {
   readonly options?: Readonly<Record<string, unknown>> | null;
   getSignature?(): unknown;
   getInstruction?(): unknown;
+}
+
+/** What a program says of itself beyond Ax: docs/attributes.md, `dspy.module.version`. */
+interface ProgramIdentity {
+  readonly version?: unknown;
+  /** What the program takes and gives, where Ax's own view is inferred. */
+  readonly signature?: unknown;
+}
+
+const IDENTITY = Symbol.for('hokusai.dspy.program');
+
+export function identityOf(program: object): ProgramIdentity | undefined {
+  const identity: unknown = (program as { [IDENTITY]?: unknown })[IDENTITY];
+  return typeof identity === 'object' && identity !== null ? identity : undefined;
 }
 
 const MAX_NAME_BYTES = 128;
@@ -101,9 +116,19 @@ export function subjectOfProgram(
   ) {
     return known.subject;
   }
-  const subject = build(nameOfProgram(program, callOptions));
+  const subject = withVersion(program, build(nameOfProgram(program, callOptions)));
   subjects.set(program, { settings, callLabel, ownLabel, signature, subject });
   return subject;
+}
+
+function withVersion(program: object, subject: Subject): Subject {
+  const version = textOf(identityOf(program)?.version);
+  if (version === undefined) return subject;
+  const attributes = {
+    ...subject.attributes,
+    [DSPY_MODULE_VERSION]: safeString(version, MAX_NAME_BYTES),
+  };
+  return { ...subject, attributes };
 }
 
 interface Description {
