@@ -162,8 +162,8 @@ describe.each(['3.17.2', '3.12.0', '3.8.1'])('MLflow %s', (version) => {
       durationMs: 500.000885,
       status: { code: 'ERROR', message: 'boom' },
       events: root.events,
-      // 3.8 keeps none.
-      links: version === '3.8.1' ? [] : [linked],
+      // Older releases keep none.
+      links: version === '3.17.2' ? [linked] : [],
     });
     expect(second).toMatchObject({
       parentId: root.spanId,
@@ -269,7 +269,16 @@ describe.each(['3.17.2', '3.12.0', '3.8.1'])('MLflow %s', (version) => {
     trace.spans.push(spanRecord(traceId, { name: 'child', parentSpanId: root.spanId }));
     const id = await createExperimentResolver(connection).resolve({ name });
     await putTraceArtifact(connection, await startTrace(connection, trace.info, id), trace);
+    // One of the kind that is in the database, and one that was begun and never finished.
+    await send(traceRecord({ name: 'stored', experiment: { name } }));
+    await startTrace(connection, traceRecord({ name: 'empty', experiment: { name } }).info, id);
     const client = clientOf(name);
+    const listed = await client.getTraces().toArray();
+    expect(listed.map(({ name, spans }) => [name, spans.length])).toEqual([
+      ['empty', 0],
+      ['stored', 1],
+      ['QA', 2],
+    ]);
     const read = await client.getTrace(traceId);
     expect(read?.spans).toMatchObject([
       {
