@@ -28,11 +28,14 @@ export function explicitContext(kind: CallKind, args: readonly unknown[]): Conte
   return typeof given?.getValue === 'function' ? given : undefined;
 }
 
+/** Best-of-N and refine give each attempt a session of its own, to part its memory: nobody's conversation. */
+const SESSION_OF_AX = /^ax-refine-(native|serial)-/;
+
 /** Session and user that the call itself names go before those of the context. */
 export function withOwnIdentity(inherited: Inherited, options: CallOptions): Inherited {
   const session = options.sessionId;
   const user = options.usageContext?.userId;
-  const ownSession = typeof session === 'string' && session !== '';
+  const ownSession = typeof session === 'string' && session !== '' && !SESSION_OF_AX.test(session);
   const ownUser = typeof user === 'string' && user !== '';
   if (!ownSession && !ownUser) return inherited;
   const identity = { ...inherited.identity };
