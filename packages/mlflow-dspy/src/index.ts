@@ -1,3 +1,4 @@
+export { type CallDescription, type CallSpan, traceCall } from '@hokusai/instrumentation-dspy';
 export {
   type Alert,
   type AlertConditions,

@@ -1,15 +1,17 @@
+import { autolog, type CallSpan, getAutologClient, traceCall } from '@hokusai/mlflow-dspy';
+import type { Attributes } from '@opentelemetry/api';
 import type { ExecutorConfig } from './config.js';
 import type { ExecutionMode } from './types.js';
 
-/** What the trace of an execution says of it from its start. */
+/** What the span of an execution says from its start. */
 export interface TracedExecution {
   readonly programName: string;
   readonly version: string | undefined;
   readonly modelId: string | undefined;
   readonly inputs: unknown;
   readonly mode: ExecutionMode;
+  /** Milliseconds. */
   readonly timeoutMs: number;
-  readonly signal: AbortSignal | undefined;
 }
 
 /** What is known of an execution at its end. */
@@ -17,6 +19,7 @@ export interface ExecutionEnd {
   readonly success: boolean;
   /** Seconds. */
   readonly executionTime: number;
+  /** Calls of the program. */
   readonly attempts: number;
   readonly cacheHit: boolean;
 }
@@ -29,16 +32,98 @@ export interface ExecutionSpan {
   end(end: ExecutionEnd): void;
 }
 
-const NO_SPAN: ExecutionSpan = { traceId: undefined, attemptFailed() {}, end() {} };
+type Environment = Readonly<Record<string, string | undefined>>;
 
-export function startTracking(_config: ExecutorConfig): void {}
+/** Where executions go when nobody says otherwise. */
+const DEFAULT_EXPERIMENT = 'dspy-execution';
+/** Each names an experiment to `autolog()`. */
+const EXPERIMENT_VARIABLES = [
+  'MLFLOW_DSPY_EXPERIMENT',
+  'MLFLOW_EXPERIMENT_NAME',
+  'MLFLOW_EXPERIMENT_ID',
+];
 
-export function traceExecution<T>(
-  _execution: TracedExecution,
-  _config: ExecutorConfig,
-  work: (span: ExecutionSpan) => Promise<T>,
-): Promise<T> {
-  return work(NO_SPAN);
+/** Has DSPy programs traced. An `autolog()` that runs already is left as it is. */
+export function startTracking(
+  { experimentName, trackingUri, log }: ExecutorConfig,
+  env: Environment = process.env,
+): void {
+  const running = getAutologClient();
+  if (running) {
+    if (trackingUri !== undefined && trackingUri !== running.config.trackingUri) {
+      log.warn('trackingUri is ignored: autolog() runs already, with a tracking URI of its own');
+    }
+    return;
+  }
+  const isNamed = EXPERIMENT_VARIABLES.some((name) => Boolean(env[name]?.trim()));
+  const experiment = experimentName ?? (isNamed ? undefined : DEFAULT_EXPERIMENT);
+  autolog({
+    ...(experiment !== undefined && { experimentName: experiment }),
+    ...(trackingUri !== undefined && { trackingUri }),
+  });
 }
 
-export async function flushTracking(): Promise<void> {}
+/** Resolves when the traces of finished executions are delivered. */
+export async function flushTracking(): Promise<void> {
+  await getAutologClient()?.flush();
+}
+
+/** Runs an execution as one trace, or as a part of the caller's, under the program's name. */
+export function traceExecution<T>(
+  execution: TracedExecution,
+  { mlflowTracking, experimentName }: ExecutorConfig,
+  work: (span: ExecutionSpan) => Promise<T>,
+): Promise<T> {
+  const { programName, version, modelId, inputs, mode, timeoutMs } = execution;
+  const attributes: Attributes = {
+    'dspy.executor.mode': mode,
+    'dspy.executor.timeout': timeoutMs / 1000,
+    ...(modelId !== undefined && { 'dspy.executor.model_id': modelId }),
+    ...(mlflowTracking && { 'dspy.run.kind': 'execution', 'dspy.run.name': programName }),
+    ...(mlflowTracking && experimentName !== undefined && { 'dspy.experiment': experimentName }),
+  };
+  return traceCall({ name: programName, type: 'executor', version, inputs, attributes }, (span) =>
+    work(executionSpan(span, execution, mlflowTracking)),
+  );
+}
+
+function executionSpan(
+  span: CallSpan,
+  execution: TracedExecution,
+  mlflowTracking: boolean,
+): ExecutionSpan {
+  return {
+    traceId: span.traceId,
+    attemptFailed: (attempt, error) => span.attemptFailed(attempt, error),
+    end(end) {
+      if (span.traceId === undefined) return;
+      span.setAttributes({
+        'dspy.executor.attempts': end.attempts,
+        'dspy.executor.cache_hit': end.cacheHit,
+        ...(mlflowTracking && runAttributes(execution, end, span.traceId)),
+      });
+    },
+  };
+}
+
+/** The run that the exporter makes of the span; it adds the outputs as far as the span has them. */
+function runAttributes(
+  { programName, mode, inputs }: TracedExecution,
+  { success, executionTime }: ExecutionEnd,
+  traceId: string,
+): Attributes {
+  const timestamp = Date.now();
+  const metric = (key: string, value: number) => ({ key, value, step: 0, timestamp });
+  return {
+    'dspy.run.params': JSON.stringify({
+      program_name: programName,
+      mode,
+      input_keys: Object.keys(Object(inputs)).join(', '),
+    }),
+    'dspy.run.metrics': JSON.stringify([
+      metric('execution_time', executionTime),
+      metric('success', success ? 1 : 0),
+    ]),
+    'dspy.run.trace_ids': [traceId],
+  };
+}

@@ -53,6 +53,8 @@ export function buildChain(chain: Chain, name: string, callOptions: CallOptions)
   });
   // The signature that a flow infers of itself knows neither the fields nor their types.
   define(program, 'getSignature', () => AxSignature.from(chain.signature));
+  // A label in the options of a call would be put on every node as well.
+  define(program, 'traceLabel', name);
   return applyContract(program, { signature: chain.signature });
 }
 

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { readOptions } from '../options.js';
-import { applyContract, type CallOptions } from '../program/contract.js';
+import { applyContract, type CallOptions, define } from '../program/contract.js';
 import { createProgram } from '../program/create-program.js';
 import { identify, type ProgramIdentity } from '../program/identity.js';
 import type { LibraryName, signatures } from '../signatures/library/index.js';
@@ -146,6 +146,7 @@ export class DspyModelLoader {
         const path = await resolveWithin(this.#root, program.path, dirname(file));
         const built = await loadProgramClass(path, program.className);
         const { signature } = program;
+        define(built, 'traceLabel', config.name);
         applyContract(built, { callOptions, ...(signature && { signature }) });
         return identify(built, { ...identity, ...(signature && { signature }) });
       }
