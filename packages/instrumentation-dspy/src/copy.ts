@@ -10,6 +10,14 @@ export interface AxCopy {
   readonly recorder: Recorder;
   /** Where methods of the user's own classes are replaced, as those come to light. */
   readonly patches: Patches;
+  /** Ax's own defaults of every call; `undefined` in versions that have none. */
+  readonly globals: AxGlobals | undefined;
+}
+
+/** What is read of `axGlobals`. */
+export interface AxGlobals {
+  readonly tracer?: unknown;
+  readonly cachingFunction?: unknown;
 }
 
 /** Names of Ax's classes, of every copy, by identity: the bundle's own class names are minified. */
@@ -21,7 +29,7 @@ export function createCopy(ax: AxModule, recorder: Recorder, patches: Patches): 
     const value = ax[name];
     if (typeof value === 'function' && !axClasses.has(value)) axClasses.set(value, name);
   }
-  return { ax, recorder, patches };
+  return { ax, recorder, patches, globals: ax.axGlobals as AxGlobals | undefined };
 }
 
 /** The name under which Ax exports a class; `undefined` for any other class. */
@@ -43,10 +51,4 @@ export function isOfAxClass(value: object): boolean {
     if (nameOfAxClass((level as object).constructor) !== undefined) return true;
   }
   return false;
-}
-
-/** `true` when `value` is an instance of a class that this copy exports under `name`. */
-export function isInstance(copy: AxCopy, name: string, value: unknown): boolean {
-  const type = copy.ax[name];
-  return typeof type === 'function' && value instanceof type;
 }

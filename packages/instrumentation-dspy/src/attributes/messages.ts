@@ -20,7 +20,7 @@ export function flattenMessages(
 ): boolean {
   const kept = selectMessages(messages);
   for (let index = 0; index < kept.length; index++) {
-    flattenMessage(attributes, `${prefix}.${index}.message.`, kept[index] as ChatMessage, options);
+    flattenMessage(attributes, namesOf(prefix, index), kept[index] as ChatMessage, options);
   }
   return kept.length < messages.length;
 }
@@ -50,31 +50,65 @@ function sizeOf(message: ChatMessage): number {
   return Math.min(size, MAX_ATTRIBUTES);
 }
 
+/** Names of the attributes of one message, built once: names made for every call would have to be interned again. */
+class MessageNames {
+  readonly role: string;
+  readonly content: string;
+  readonly toolCallId: string;
+  readonly #prefix: string;
+
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+    this.role = `${prefix}role`;
+    this.content = `${prefix}content`;
+    this.toolCallId = `${prefix}tool_call_id`;
+  }
+
+  toolCall(index: number): string {
+    return `${this.#prefix}tool_calls.${index}.tool_call.`;
+  }
+}
+
+const names = new Map<string, MessageNames[]>();
+
+function namesOf(prefix: string, index: number): MessageNames {
+  let list = names.get(prefix);
+  if (list === undefined) {
+    list = [];
+    names.set(prefix, list);
+  }
+  const known = list[index];
+  if (known !== undefined) return known;
+  const created = new MessageNames(`${prefix}.${index}.message.`);
+  list[index] = created;
+  return created;
+}
+
 function flattenMessage(
   attributes: Attributes,
-  prefix: string,
+  name: MessageNames,
   message: ChatMessage,
   options: SerializeOptions,
 ): void {
-  attributes[`${prefix}role`] = message.role;
+  attributes[name.role] = message.role;
   let content: string | undefined;
   let calls = 0;
   for (const part of message.parts) {
     if (part.type === 'tool_call') {
       if (calls >= MAX_ATTRIBUTES / 3) continue;
-      const call = `${prefix}tool_calls.${calls++}.tool_call.`;
+      const call = name.toolCall(calls++);
       attributes[`${call}function.name`] = part.name;
       attributes[`${call}function.arguments`] = serializeText(part.arguments ?? {}, options).text;
       if (part.id !== undefined) attributes[`${call}id`] = part.id;
       continue;
     }
     if (part.type === 'tool_call_response' && part.id !== undefined) {
-      attributes[`${prefix}tool_call_id`] = part.id;
+      attributes[name.toolCallId] = part.id;
     }
     const text = textOf(part, options);
     if (text !== undefined) content = content === undefined ? text : `${content}\n${text}`;
   }
-  if (content !== undefined) attributes[`${prefix}content`] = content;
+  if (content !== undefined) attributes[name.content] = content;
 }
 
 function textOf(part: MessagePart, options: SerializeOptions): string | undefined {

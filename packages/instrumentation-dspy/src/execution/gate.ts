@@ -63,7 +63,7 @@ function beginOutermost(
 ): Entry {
   // Below a program that was filtered out only another program starts an execution.
   if (scope === FILTERED && kind.role !== 'program') return undefined;
-  if (!passesSampling(home, settings)) return contextOfDecision(home, UNSAMPLED);
+  if (!passesSampling(home, settings)) return unsampled(home, settings);
   const subject = kind.subject(copy, self, args, settings);
   if (!passesFilter(settings, kind, subject)) {
     return scope === FILTERED ? undefined : contextOfDecision(home, FILTERED);
@@ -170,6 +170,17 @@ function passesSampling(home: Context, settings: Settings): boolean {
     ? (around.traceFlags & TraceFlags.SAMPLED) !== 0 &&
         isSampled(around.traceId, settings.samplingThreshold)
     : Math.random() < settings.samplingRate;
+}
+
+/** The decision has to be carried on only where what is below would not come to it by itself. */
+function unsampled(home: Context, settings: Settings): Entry {
+  const isCertain = settings.samplingRate === 0 || hasTraceId(home);
+  return isCertain ? undefined : contextOfDecision(home, UNSAMPLED);
+}
+
+function hasTraceId(home: Context): boolean {
+  const around = trace.getSpanContext(home);
+  return around !== undefined && trace.isSpanContextValid(around);
 }
 
 function passesFilter(settings: Settings, kind: CallKind, subject: Subject): boolean {

@@ -1,15 +1,16 @@
 import { ProxyTracerProvider, type Tracer } from '@opentelemetry/api';
-import { type AxCopy, isInstance } from '../copy.js';
+import type { AxCopy } from '../copy.js';
 import type { CallKind } from './kinds.js';
-import { optionsOf } from './options.js';
 
 /** Starts no spans, and hands the active span on as the parent. */
 const NO_TRACER: Tracer = new ProxyTracerProvider().getTracer('');
 
 interface HasTracer {
-  readonly options?: { readonly tracer?: unknown };
   readonly tracer?: unknown;
-  readonly ai?: HasTracer;
+  readonly options?: { readonly tracer?: unknown };
+  /** The provider inside Ax's own wrapper (`AxAI`). */
+  readonly ai?: { readonly tracer?: unknown };
+  readonly getEffectiveTracer?: unknown;
   readonly getOptions?: () => { readonly tracer?: unknown } | undefined;
 }
 
@@ -24,23 +25,25 @@ export function withoutNativeTracer(
   args: unknown[],
 ): unknown[] {
   const { settings } = copy.recorder;
-  if (kind.optionsIndex === undefined || settings.nativeSpans || !settings.enabled) return args;
-  const options = optionsOf(kind, args);
+  const index = kind.optionsIndex;
+  if (index === undefined || settings.nativeSpans || !settings.enabled) return args;
+  const options = args[index] as HasTracer | undefined;
   const tracer =
     options?.tracer ??
     (self as HasTracer | undefined)?.options?.tracer ??
-    tracerOfService(copy, kind.role === 'model' ? self : args[0]) ??
-    (copy.ax.axGlobals as HasTracer | undefined)?.tracer;
+    tracerOf((kind.role === 'model' ? self : args[0]) as HasTracer | undefined) ??
+    copy.globals?.tracer;
   if (tracer === undefined || tracer === NO_TRACER) return args;
   const changed = [...args];
-  changed[kind.optionsIndex] = { ...options, tracer: NO_TRACER };
+  changed[index] = { ...options, tracer: NO_TRACER };
   return changed;
 }
 
-/** Read from the field where it is known to be one: `getOptions` builds a new object of all options. */
-function tracerOfService(copy: AxCopy, service: unknown): unknown {
-  const candidate = service as HasTracer | undefined;
-  if (isInstance(copy, 'AxAI', service)) return tracerOfService(copy, candidate?.ai);
-  if (isInstance(copy, 'AxBaseAI', service)) return candidate?.tracer;
-  return candidate?.getOptions?.()?.tracer;
+/** A service's tracer. Read from the field in Ax's own classes: `getOptions` builds an object of all options. */
+function tracerOf(service: HasTracer | undefined): unknown {
+  if (service === undefined || service === null) return undefined;
+  if ('tracer' in service) return service.tracer;
+  const { ai } = service;
+  if (typeof ai === 'object' && ai !== null && 'tracer' in ai) return ai.tracer;
+  return service.getOptions?.()?.tracer;
 }

@@ -78,9 +78,10 @@ function recordRun(operation: Operation, self: Generator, args: GeneratorArgumen
   if (run === undefined) return;
   const { attributes } = operation;
   if (run.requests > 0) attributes[DSPY_ATTEMPTS] = run.requests;
-  const globals = operation.copy.ax.axGlobals as { cachingFunction?: unknown } | undefined;
   const cache =
-    args[2]?.cachingFunction ?? self.options?.cachingFunction ?? globals?.cachingFunction;
+    args[2]?.cachingFunction ??
+    self.options?.cachingFunction ??
+    operation.copy.globals?.cachingFunction;
   // Ax consults the cache unless the call is steered from outside.
   if (typeof cache === 'function' && !args[2]?.control) {
     attributes[DSPY_CACHE_HIT] = run.requests === 0;

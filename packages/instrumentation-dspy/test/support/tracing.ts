@@ -76,7 +76,8 @@ function treeOf(spans: readonly ReadableSpan[]): string {
   const visit = (parent: string | undefined, indent: string): void => {
     for (const span of spans) {
       const above = span.parentSpanContext?.spanId;
-      const isChild = parent === undefined ? above === undefined || !ids.has(above) : above === parent;
+      const isChild =
+        parent === undefined ? above === undefined || !ids.has(above) : above === parent;
       if (!isChild) continue;
       lines.push(indent + span.name);
       visit(span.spanContext().spanId, `${indent}  `);
