@@ -1,6 +1,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { StoredSpan, StoredTrace } from '../support/mlflow-rest.js';
-import { FIELD_DIFFERENCES, STRUCTURE_DIFFERENCES } from './differences.js';
+import {
+  EXTRA_SPANS,
+  FIELD_DIFFERENCES,
+  STRUCTURE_DIFFERENCES,
+  TRACE_DIFFERENCES,
+} from './differences.js';
 import { goldenSpanFacts, goldenTraceFacts, ourSpanFacts, ourTraceFacts } from './facts.js';
 import type { GoldenSpan, GoldenTrace } from './golden.js';
 
@@ -19,13 +24,24 @@ export interface Comparison {
   unexplained: Difference[];
 }
 
+/** One line for a failure message. */
+export function describeDifference({ where, field, golden, ours }: Difference): string {
+  return `${where}: ${field} is ${JSON.stringify(ours)}, golden ${JSON.stringify(golden)}`;
+}
+
 /** Compares one scenario's traces, in their order. */
 export function compareTraces(
   scenario: string,
-  golden: readonly GoldenTrace[],
+  recorded: readonly GoldenTrace[],
   ours: readonly StoredTrace[],
 ): Comparison {
   const comparison: Comparison = { explained: new Set(), unexplained: [] };
+  let golden = recorded;
+  for (const entry of TRACE_DIFFERENCES) {
+    if (!entry.applies({ scenario })) continue;
+    golden = entry.reshape(golden);
+    comparison.explained.add(entry.id);
+  }
   const report = (difference: Difference, goldenSpan?: GoldenSpan, ourSpan?: StoredSpan): void => {
     const entry = FIELD_DIFFERENCES.find(
       (candidate) =>
@@ -44,7 +60,7 @@ export function compareTraces(
     const where = `trace ${index + 1}`;
     diff(where, goldenTraceFacts(trace), ourTraceFacts(our), report);
     const spans = trace.spans.flatMap((span) => reshape(scenario, span, [], comparison.explained));
-    compareSpans(where, spans, our.roots, report);
+    compareSpans(where, spans, withoutExtras(scenario, our.roots, comparison.explained), report);
   });
   return comparison;
 }
@@ -95,4 +111,19 @@ function reshape(
   if (!entry) return [{ ...span, children }];
   explained.add(entry.id);
   return entry.instead === 'nothing' ? [] : children;
+}
+
+/** Our spans without those that have no equal, each with its children likewise. */
+function withoutExtras(
+  scenario: string,
+  spans: readonly StoredSpan[],
+  explained: Set<string>,
+): StoredSpan[] {
+  return spans.flatMap((span) => {
+    const children = withoutExtras(scenario, span.children, explained);
+    const entry = EXTRA_SPANS.find((candidate) => candidate.applies({ span, scenario }));
+    if (!entry) return [{ ...span, children }];
+    explained.add(entry.id);
+    return entry.instead === 'nothing' ? [] : children;
+  });
 }

@@ -1,5 +1,5 @@
 import type { StoredSpan, StoredTrace } from '../support/mlflow-rest.js';
-import type { GoldenSpan, GoldenTrace } from './golden.js';
+import { camelCase, type GoldenSpan, type GoldenTrace } from './golden.js';
 
 /** What both sides say about a span, in one form. */
 export interface SpanFacts {
@@ -175,13 +175,6 @@ function readTool(name: unknown, properties: unknown): unknown {
 
 function propertiesOf(schema: unknown): unknown {
   return (schema as { properties?: unknown } | undefined)?.properties;
-}
-
-function camelCase(name: string): string {
-  return name
-    .trim()
-    .replaceAll(/[ _]+(\w)/g, (_, letter: string) => letter.toUpperCase())
-    .replace(/^[A-Z]/, (letter) => letter.toLowerCase());
 }
 
 function parse(value: unknown): unknown {

@@ -9,8 +9,13 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MlflowRest, type StoredTrace } from '../support/mlflow-rest.js';
 import { startMlflowServer, type TestMlflowServer } from '../support/mlflow-server.js';
 import { type MockModel, startMockModel } from '../support/mock-model.js';
-import { compareTraces } from './compare.js';
-import { FIELD_DIFFERENCES, STRUCTURE_DIFFERENCES } from './differences.js';
+import { compareTraces, describeDifference } from './compare.js';
+import {
+  EXTRA_SPANS,
+  FIELD_DIFFERENCES,
+  STRUCTURE_DIFFERENCES,
+  TRACE_DIFFERENCES,
+} from './differences.js';
 import { readGolden } from './golden.js';
 import { connect, NO_SCENARIO, SCENARIOS, type Scenario } from './scenarios.js';
 
@@ -46,14 +51,14 @@ async function record(scenario: Scenario): Promise<StoredTrace[]> {
 }
 
 describe('parity with Python DSPy', () => {
-  it.each(SCENARIOS)('$name', async (scenario) => {
+  it.each(SCENARIOS)('of $name', async (scenario) => {
     const comparison = compareTraces(
       scenario.name,
-      readGolden(scenario.name).traces,
+      readGolden(scenario.name, scenario.rename).traces,
       await record(scenario),
     );
     for (const id of comparison.explained) explained.add(id);
-    expect(comparison.unexplained).toEqual([]);
+    expect(comparison.unexplained.map(describeDifference)).toEqual([]);
   });
 
   it('has a scenario for every golden file, or says why there is none', () => {
@@ -65,7 +70,12 @@ describe('parity with Python DSPy', () => {
   });
 
   it('keeps no explanation that nothing needs', () => {
-    const entries = [...STRUCTURE_DIFFERENCES, ...FIELD_DIFFERENCES].map(({ id }) => id);
+    const entries = [
+      ...EXTRA_SPANS,
+      ...TRACE_DIFFERENCES,
+      ...STRUCTURE_DIFFERENCES,
+      ...FIELD_DIFFERENCES,
+    ].map(({ id }) => id);
     expect(entries.filter((id) => !explained.has(id))).toEqual([]);
   });
 });

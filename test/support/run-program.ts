@@ -30,8 +30,6 @@ export async function runProgram(
 ): Promise<ProgramResult> {
   const { imports = [], requires = [], env, cwd = ROOT } = options;
   const args = [
-    // Ax runs agents' code in a worker behind Node's permission model, which warns of itself.
-    '--disable-warning=ExperimentalWarning',
     ...imports.flatMap((module) => ['--import', join(ROOT, module)]),
     ...requires.flatMap((module) => ['--require', join(ROOT, module)]),
     join(ROOT, file),
@@ -41,7 +39,12 @@ export async function runProgram(
   const start = performance.now();
   const group = startGroup(process.execPath, args, {
     cwd,
-    env: { ...Object.fromEntries(inherited), ...env },
+    // Ax runs agents' code in a worker behind Node's permission model, which warns of itself.
+    env: {
+      ...Object.fromEntries(inherited),
+      NODE_OPTIONS: '--disable-warning=ExperimentalWarning',
+      ...env,
+    },
     onOutput: (chunk, stream) => {
       output[stream] += chunk;
     },
