@@ -135,7 +135,8 @@ export async function startMlflow(options) {
     logFile,
   });
   const deadline = Date.now() + READY_MS;
-  while (!(await isHealthy(url))) {
+  // The server puts its health page below its static prefix too.
+  while (!(await isHealthy(`${url}${env?.MLFLOW_STATIC_PREFIX ?? ''}`))) {
     if (!group.running() || Date.now() > deadline) {
       await group.stop();
       throw new Error(`MLflow did not start on ${url}. The end of its log:\n${tail(logFile)}`);

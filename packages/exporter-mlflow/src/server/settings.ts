@@ -144,6 +144,11 @@ function readConnection(
   }
   const credentials = resolveCredentials(credentialOptions, reader.env, readCredentialsFile());
   if (!('kind' in credentials)) reader.problems.push(credentials);
+  else if (credentials.kind === 'basic' && !isAscii(credentials)) {
+    reader.warnings.push(
+      'username or password holds characters outside ASCII: MLflow (3.17 and before) answers 401 to them where spans go, /v1/traces; use ASCII ones',
+    );
+  }
   for (const name of ['MLFLOW_TRACKING_AWS_SIGV4', 'MLFLOW_TRACKING_AUTH']) {
     const value = reader.env[name];
     if (value && readBoolean(value) !== false) {
@@ -290,6 +295,9 @@ function readRunId(reader: SettingReader, options: ServerOptions): string | unde
   }
   return run?.value;
 }
+
+const isAscii = ({ username, password }: { username: string; password: string }): boolean =>
+  isHeaderValue(username + password);
 
 const isHeaderValue = (value: string): boolean => /^[\x20-\x7e\t]*$/.test(value);
 

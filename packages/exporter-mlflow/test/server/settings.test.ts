@@ -293,6 +293,12 @@ describe('credentials', () => {
     expect(server({ token: 't' }).credentials).toEqual({ kind: 'bearer', token: 't' });
   });
 
+  it('outside ASCII are named in a warning, not shown', () => {
+    const { warnings } = good({ trackingUri: 'http://h', username: 'u', password: 'gehäim' });
+    expect(warnings).toEqual([expect.stringMatching(/outside ASCII.*401/)]);
+    expect(warnings[0]).not.toContain('gehäim');
+  });
+
   it('of kinds that are not supported are named in a warning', () => {
     const { warnings } = good(
       { trackingUri: 'http://h' },
