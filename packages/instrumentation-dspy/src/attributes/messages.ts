@@ -1,6 +1,6 @@
-import type { Attributes } from '@opentelemetry/api';
 import type { ChatMessage, MessagePart } from '../capture/messages.js';
 import { type SerializeOptions, serializeText } from '../capture/serialize.js';
+import type { AttributeTarget } from './target.js';
 
 /** Attributes that the flattened copy of one list of messages may take up. */
 const MAX_ATTRIBUTES = 24;
@@ -13,14 +13,14 @@ const MAX_ATTRIBUTES = 24;
  * @returns `true` when messages were left out.
  */
 export function flattenMessages(
-  attributes: Attributes,
+  target: AttributeTarget,
   prefix: string,
   messages: readonly ChatMessage[],
   options: SerializeOptions,
 ): boolean {
   const kept = selectMessages(messages);
   for (let index = 0; index < kept.length; index++) {
-    flattenMessage(attributes, namesOf(prefix, index), kept[index] as ChatMessage, options);
+    flattenMessage(target, namesOf(prefix, index), kept[index] as ChatMessage, options);
   }
   return kept.length < messages.length;
 }
@@ -85,30 +85,29 @@ function namesOf(prefix: string, index: number): MessageNames {
 }
 
 function flattenMessage(
-  attributes: Attributes,
+  target: AttributeTarget,
   name: MessageNames,
   message: ChatMessage,
   options: SerializeOptions,
 ): void {
-  attributes[name.role] = message.role;
+  target.set(name.role, message.role);
   let content: string | undefined;
   let calls = 0;
   for (const part of message.parts) {
     if (part.type === 'tool_call') {
       if (calls >= MAX_ATTRIBUTES / 3) continue;
       const call = name.toolCall(calls++);
-      attributes[`${call}function.name`] = part.name;
-      attributes[`${call}function.arguments`] = serializeText(part.arguments ?? {}, options).text;
-      if (part.id !== undefined) attributes[`${call}id`] = part.id;
+      target.set(`${call}function.name`, part.name);
+      const { text } = serializeText(part.arguments ?? {}, options);
+      target.set(`${call}function.arguments`, text);
+      target.set(`${call}id`, part.id);
       continue;
     }
-    if (part.type === 'tool_call_response' && part.id !== undefined) {
-      attributes[name.toolCallId] = part.id;
-    }
+    if (part.type === 'tool_call_response') target.set(name.toolCallId, part.id);
     const text = textOf(part, options);
     if (text !== undefined) content = content === undefined ? text : `${content}\n${text}`;
   }
-  if (content !== undefined) attributes[name.content] = content;
+  target.set(name.content, content);
 }
 
 function textOf(part: MessagePart, options: SerializeOptions): string | undefined {

@@ -1,4 +1,3 @@
-import type { Attributes } from '@opentelemetry/api';
 import type { TokenUsage } from '../capture/usage.js';
 import type { Settings } from '../settings.js';
 import {
@@ -17,27 +16,24 @@ import {
   LLM_TOKEN_COUNT_REASONING,
   LLM_TOKEN_COUNT_TOTAL,
 } from './openinference.js';
+import type { AttributeTarget } from './target.js';
 
 /** What a model call used, in both families. Unknown counts are absent. */
-export function writeUsage(attributes: Attributes, settings: Settings, usage: TokenUsage): void {
-  const { inputTokens, outputTokens, totalTokens, cacheReadTokens, cacheWriteTokens } = usage;
-  const { reasoningTokens } = usage;
+export function writeUsage(target: AttributeTarget, settings: Settings, usage: TokenUsage): void {
   if (settings.genAi) {
-    if (inputTokens !== undefined) attributes[GEN_AI_USAGE_INPUT_TOKENS] = inputTokens;
-    if (outputTokens !== undefined) attributes[GEN_AI_USAGE_OUTPUT_TOKENS] = outputTokens;
-    if (cacheReadTokens !== undefined) attributes[GEN_AI_USAGE_CACHE_READ] = cacheReadTokens;
-    if (cacheWriteTokens !== undefined) {
-      attributes[GEN_AI_USAGE_CACHE_CREATION] = cacheWriteTokens;
-      attributes[GEN_AI_USAGE_CACHE_WRITE] = cacheWriteTokens;
-    }
-    if (reasoningTokens !== undefined) attributes[GEN_AI_USAGE_REASONING] = reasoningTokens;
+    target.set(GEN_AI_USAGE_INPUT_TOKENS, usage.inputTokens);
+    target.set(GEN_AI_USAGE_OUTPUT_TOKENS, usage.outputTokens);
+    target.set(GEN_AI_USAGE_CACHE_READ, usage.cacheReadTokens);
+    target.set(GEN_AI_USAGE_CACHE_CREATION, usage.cacheWriteTokens);
+    target.set(GEN_AI_USAGE_CACHE_WRITE, usage.cacheWriteTokens);
+    target.set(GEN_AI_USAGE_REASONING, usage.reasoningTokens);
   }
   if (settings.openInference) {
-    if (inputTokens !== undefined) attributes[LLM_TOKEN_COUNT_PROMPT] = inputTokens;
-    if (outputTokens !== undefined) attributes[LLM_TOKEN_COUNT_COMPLETION] = outputTokens;
-    if (totalTokens !== undefined) attributes[LLM_TOKEN_COUNT_TOTAL] = totalTokens;
-    if (cacheReadTokens !== undefined) attributes[LLM_TOKEN_COUNT_CACHE_READ] = cacheReadTokens;
-    if (cacheWriteTokens !== undefined) attributes[LLM_TOKEN_COUNT_CACHE_WRITE] = cacheWriteTokens;
-    if (reasoningTokens !== undefined) attributes[LLM_TOKEN_COUNT_REASONING] = reasoningTokens;
+    target.set(LLM_TOKEN_COUNT_PROMPT, usage.inputTokens);
+    target.set(LLM_TOKEN_COUNT_COMPLETION, usage.outputTokens);
+    target.set(LLM_TOKEN_COUNT_TOTAL, usage.totalTokens);
+    target.set(LLM_TOKEN_COUNT_CACHE_READ, usage.cacheReadTokens);
+    target.set(LLM_TOKEN_COUNT_CACHE_WRITE, usage.cacheWriteTokens);
+    target.set(LLM_TOKEN_COUNT_REASONING, usage.reasoningTokens);
   }
 }

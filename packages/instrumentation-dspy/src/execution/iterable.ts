@@ -161,10 +161,10 @@ class StreamState {
   #collected(operation: Operation): void {
     unwatch(this);
     if (!operation.recording) return;
-    operation.attributes[DSPY_STREAM_CHUNKS] = this.#chunks;
+    operation.set(DSPY_STREAM_CHUNKS, this.#chunks);
     if (this.#chunks > 0) {
-      operation.attributes[DSPY_STREAM_TIME_TO_FIRST_CHUNK] =
-        (this.#firstAt - this.#startedAt) / 1000;
+      const seconds = (this.#firstAt - this.#startedAt) / 1000;
+      operation.set(DSPY_STREAM_TIME_TO_FIRST_CHUNK, seconds);
     }
     this.kind.collected?.(operation, this.self, this.args);
   }

@@ -1,4 +1,4 @@
-import type { Attributes, Context, Span } from '@opentelemetry/api';
+import type { Attributes, AttributeValue, Context, Span } from '@opentelemetry/api';
 import { SpanStatusCode } from '@opentelemetry/api';
 import {
   DSPY_ATTEMPT_ERROR,
@@ -52,14 +52,14 @@ export interface Inherited {
  * happens first: the result, a failure, the end of a stream, the end of the call around it.
  */
 export class Operation {
-  /** Set in one call when the span ends. */
-  readonly attributes: Attributes = {};
   readonly recording: boolean;
   readonly inference: boolean;
   /** Where the call runs; `undefined`: where it is (a call that is counted and no span). */
   readonly context: Context | undefined;
   readonly childMode: ChildMode;
   ended = false;
+  /** What the call threw, once it has ended so. */
+  failure: unknown;
   /** The caller's signal, which tells an abort from a timeout. */
   signal: AbortSignal | undefined;
   /** `true` for a stream, which nobody may ever end: it ends with the operation around it. */
@@ -78,6 +78,7 @@ export class Operation {
   /** Set on the outermost operation alone. */
   outermost: Attributes | undefined;
 
+  #attributes: Attributes | undefined;
   #open: Operation[] | undefined;
   #slot = 0;
   #truncated: string[] | undefined;
@@ -101,6 +102,20 @@ export class Operation {
     if (parent !== undefined && !parent.ended) this.#attach(parent);
   }
 
+  /** Attributes that may still change: set when the span ends. */
+  get attributes(): Attributes {
+    this.#attributes ??= {};
+    return this.#attributes;
+  }
+
+  /**
+   * Sets an attribute for good. On the hot path the cheaper way: an object of many attributes costs
+   * more to build up and to walk over than the calls it saves.
+   */
+  set(name: string, value: AttributeValue | undefined): void {
+    if (value !== undefined && this.recording) this.span.setAttribute(name, value);
+  }
+
   /** Input content may be recorded. */
   get recordsInputs(): boolean {
     return this.settings.inputs && !this.inherited.dropped;
@@ -119,27 +134,37 @@ export class Operation {
     return !this.inherited.dropped && !this.inherited.uncertain;
   }
 
-  /** Sets `input.value` to what the sanitizer leaves of the value, within the budget. */
-  recordInput(value: unknown): void {
-    if (value === undefined || !(this.settings.inputs || this.settings.outputs)) return;
+  /**
+   * Sets `input.value` to what the sanitizer leaves of the value, within the budget.
+   *
+   * @returns What was recorded, if anything was.
+   */
+  recordInput(value: unknown): string | undefined {
+    if (value === undefined || !(this.settings.inputs || this.settings.outputs)) return undefined;
     const sanitized = sanitizeInput(this, value);
-    if (sanitized !== WITHHELD && this.recordsInputs) {
-      this.#value(INPUT_VALUE, INPUT_MIME_TYPE, sanitized);
-    }
+    return sanitized === WITHHELD || !this.recordsInputs
+      ? undefined
+      : this.#value(INPUT_VALUE, INPUT_MIME_TYPE, sanitized);
   }
 
-  /** Sets `output.value` to what the sanitizer leaves of the value, within the budget. */
-  recordOutput(value: unknown): void {
-    if (value === undefined || !this.recordsOutputs) return;
+  /**
+   * Sets `output.value` to what the sanitizer leaves of the value, within the budget.
+   *
+   * @returns What was recorded, if anything was.
+   */
+  recordOutput(value: unknown): string | undefined {
+    if (value === undefined || !this.recordsOutputs) return undefined;
     const sanitized = sanitizeOutput(this, value);
-    if (sanitized !== WITHHELD) this.#value(OUTPUT_VALUE, OUTPUT_MIME_TYPE, sanitized);
+    return sanitized === WITHHELD
+      ? undefined
+      : this.#value(OUTPUT_VALUE, OUTPUT_MIME_TYPE, sanitized);
   }
 
   /** Sets an attribute to the JSON of a value, within the budget, and returns the JSON. */
   json(name: string, value: unknown): string {
     const { json, truncated } = serialize(value, this.inherited.serialize);
     if (truncated) this.markTruncated(name);
-    this.attributes[name] = json;
+    this.set(name, json);
     return json;
   }
 
@@ -147,7 +172,7 @@ export class Operation {
   text(name: string, value: unknown): string {
     const { text, truncated } = serializeText(value, this.inherited.serialize);
     if (truncated) this.markTruncated(name);
-    this.attributes[name] = text;
+    this.set(name, text);
     return text;
   }
 
@@ -212,6 +237,7 @@ export class Operation {
       diagnostics.fault('operation.beforeEnd', fault);
     }
     this.ended = true;
+    this.failure = error;
     this.beforeEnd = undefined;
     this.state = undefined;
     try {
@@ -231,26 +257,25 @@ export class Operation {
     }
   }
 
-  #value(name: string, mimeName: string, value: unknown): void {
+  #value(name: string, mimeName: string, value: unknown): string {
     const isText = typeof value === 'string';
-    if (isText) this.text(name, value);
-    else this.json(name, value);
-    this.attributes[mimeName] = isText ? MIME_TEXT : MIME_JSON;
+    const recorded = isText ? this.text(name, value) : this.json(name, value);
+    this.set(mimeName, isText ? MIME_TEXT : MIME_JSON);
+    return recorded;
   }
 
   #write(outcome: Outcome): void {
-    const { attributes } = this;
-    attributes[DSPY_OUTCOME] = outcome;
-    if (this.totals !== undefined && this.kind.role === 'program') this.totals.write(attributes);
-    if (this.#truncated !== undefined) attributes[DSPY_TRUNCATED] = this.#truncated;
-    this.span.setAttributes(attributes);
+    this.set(DSPY_OUTCOME, outcome);
+    if (this.totals !== undefined && this.kind.role === 'program') this.totals.write(this);
+    this.set(DSPY_TRUNCATED, this.#truncated);
+    if (this.#attributes !== undefined) this.span.setAttributes(this.#attributes);
     if (this.fixed !== undefined) this.span.setAttributes(this.fixed);
     if (this.outermost !== undefined) this.span.setAttributes(this.outermost);
   }
 
   #writeFailure(outcome: Outcome, error: unknown): void {
     const { type, code, message, stack } = this.#describe(error);
-    this.span.setAttribute(ERROR_TYPE, outcome === 'timeout' ? 'timeout' : code);
+    this.set(ERROR_TYPE, outcome === 'timeout' ? 'timeout' : code);
     this.span.setStatus({ code: SpanStatusCode.ERROR, message });
     const event: Attributes = { [EXCEPTION_TYPE]: type, [EXCEPTION_MESSAGE]: message };
     if (stack !== undefined) event[EXCEPTION_STACKTRACE] = stack;

@@ -1,4 +1,3 @@
-import type { Attributes } from '@opentelemetry/api';
 import {
   DSPY_USAGE_CACHE_READ_TOKENS,
   DSPY_USAGE_CACHE_WRITE_TOKENS,
@@ -9,6 +8,7 @@ import {
   DSPY_USAGE_REASONING_TOKENS,
   DSPY_USAGE_TOTAL_TOKENS,
 } from '../attributes/dspy.js';
+import type { AttributeTarget } from '../attributes/target.js';
 import type { TokenUsage } from '../capture/usage.js';
 
 /** Usage of the model calls below an operation. Fields are written out: this runs once a model call. */
@@ -38,18 +38,15 @@ export class Totals {
     this.addUsage(below);
   }
 
-  write(attributes: Attributes): void {
-    attributes[DSPY_USAGE_MODEL_CALLS] = this.modelCalls;
-    if (this.inputTokens !== undefined) attributes[DSPY_USAGE_INPUT_TOKENS] = this.inputTokens;
-    if (this.outputTokens !== undefined) attributes[DSPY_USAGE_OUTPUT_TOKENS] = this.outputTokens;
-    if (this.totalTokens !== undefined) attributes[DSPY_USAGE_TOTAL_TOKENS] = this.totalTokens;
-    if (this.cacheReadTokens !== undefined)
-      attributes[DSPY_USAGE_CACHE_READ_TOKENS] = this.cacheReadTokens;
-    if (this.cacheWriteTokens !== undefined)
-      attributes[DSPY_USAGE_CACHE_WRITE_TOKENS] = this.cacheWriteTokens;
-    if (this.reasoningTokens !== undefined)
-      attributes[DSPY_USAGE_REASONING_TOKENS] = this.reasoningTokens;
-    if (this.cost !== undefined) attributes[DSPY_USAGE_COST] = this.cost;
+  write(target: AttributeTarget): void {
+    target.set(DSPY_USAGE_MODEL_CALLS, this.modelCalls);
+    target.set(DSPY_USAGE_INPUT_TOKENS, this.inputTokens);
+    target.set(DSPY_USAGE_OUTPUT_TOKENS, this.outputTokens);
+    target.set(DSPY_USAGE_TOTAL_TOKENS, this.totalTokens);
+    target.set(DSPY_USAGE_CACHE_READ_TOKENS, this.cacheReadTokens);
+    target.set(DSPY_USAGE_CACHE_WRITE_TOKENS, this.cacheWriteTokens);
+    target.set(DSPY_USAGE_REASONING_TOKENS, this.reasoningTokens);
+    target.set(DSPY_USAGE_COST, this.cost);
   }
 }
 

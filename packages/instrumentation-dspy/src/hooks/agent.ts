@@ -90,17 +90,17 @@ function started(
   const program = self.program ?? self;
   describeProgram(operation, program);
   recordOptions(operation, self, options);
-  const { attributes, settings } = operation;
+  const { settings } = operation;
   const description = self.func?.description;
   if (settings.genAi && settings.inputs && typeof description === 'string') {
-    attributes[GEN_AI_AGENT_DESCRIPTION] = safeString(description, 4096);
+    operation.set(GEN_AI_AGENT_DESCRIPTION, safeString(description, 4096));
   }
   const id = self.getId?.();
   // `root` is what Ax calls every program that was given no id.
   if (settings.genAi && typeof id === 'string' && id !== '' && id !== 'root') {
-    attributes[GEN_AI_AGENT_ID] = safeString(id, 128);
+    operation.set(GEN_AI_AGENT_ID, safeString(id, 128));
   }
-  if (settings.openInference) attributes[AGENT_NAME] = nameOfAgent(self, options);
+  if (settings.openInference) operation.set(AGENT_NAME, nameOfAgent(self, options));
   for (const runtime of run.runtimes()) traceCodeRuntime(operation.copy, runtime);
 }
 

@@ -65,7 +65,7 @@ const embedding: CallKind = {
     operation.fixed = describeService(self, operation.settings).fixed;
     const model = modelOf(args as EmbedArguments);
     if (operation.settings.openInference && model !== undefined) {
-      operation.attributes[EMBEDDING_MODEL_NAME] = model;
+      operation.set(EMBEDDING_MODEL_NAME, model);
     }
     recordTexts(operation, (args as EmbedArguments)[0]?.texts);
   },
@@ -77,14 +77,14 @@ function modelOf([request, , resolved]: EmbedArguments): string | undefined {
 }
 
 function recordTexts(operation: Operation, texts: readonly unknown[] | undefined): void {
-  const { settings, attributes } = operation;
+  const { settings } = operation;
   if (!Array.isArray(texts) || !settings.embeddingText) return;
   operation.recordInput(texts);
   // Single texts cannot be told from what a sanitizer makes of the list.
   if (!settings.openInference || !operation.recordsText || settings.inputSanitizer) return;
   for (let index = 0; index < texts.length && index < MAX_TEXTS; index++) {
     const { text } = serializeText(texts[index], operation.inherited.serialize);
-    attributes[`${EMBEDDING_EMBEDDINGS}.${index}.embedding.text`] = text;
+    operation.set(`${EMBEDDING_EMBEDDINGS}.${index}.embedding.text`, text);
   }
   if (texts.length > MAX_TEXTS) operation.markTruncated(EMBEDDING_EMBEDDINGS);
 }
@@ -95,19 +95,19 @@ function recordResponse(operation: Operation, response: EmbedResponse | undefine
   const cost = service === undefined ? undefined : costOf(service, response?.modelUsage);
   operation.addUsage(usage, cost);
   if (!operation.recording) return;
-  const { settings, attributes } = operation;
+  const { settings } = operation;
   const { inputTokens, totalTokens } = usage ?? {};
   const model = response?.modelUsage?.model;
   const dimensions = response?.embeddings?.[0]?.length;
   if (settings.genAi) {
-    if (inputTokens !== undefined) attributes[GEN_AI_USAGE_INPUT_TOKENS] = inputTokens;
-    if (typeof model === 'string') attributes[GEN_AI_RESPONSE_MODEL] = safeString(model, 128);
-    if (dimensions !== undefined) attributes[GEN_AI_EMBEDDINGS_DIMENSION_COUNT] = dimensions;
+    operation.set(GEN_AI_USAGE_INPUT_TOKENS, inputTokens);
+    if (typeof model === 'string') operation.set(GEN_AI_RESPONSE_MODEL, safeString(model, 128));
+    operation.set(GEN_AI_EMBEDDINGS_DIMENSION_COUNT, dimensions);
   }
   if (settings.openInference) {
-    if (inputTokens !== undefined) attributes[LLM_TOKEN_COUNT_PROMPT] = inputTokens;
-    if (totalTokens !== undefined) attributes[LLM_TOKEN_COUNT_TOTAL] = totalTokens;
-    if (cost !== undefined) attributes[LLM_COST_TOTAL] = cost;
+    operation.set(LLM_TOKEN_COUNT_PROMPT, inputTokens);
+    operation.set(LLM_TOKEN_COUNT_TOTAL, totalTokens);
+    operation.set(LLM_COST_TOTAL, cost);
   }
   // Vectors stay out: they are large, and texts can be guessed from them.
   const count = response?.embeddings?.length;

@@ -51,7 +51,10 @@ function withTools(
   const tools = step?.options?.functions;
   if (!Array.isArray(tools) || tools.length === 0) return step;
   if (run !== undefined && operation.recording) {
-    operation.attributes[DSPY_TOOLS] = tools.map((tool: Tool) => safeString(tool?.name, 128));
+    operation.set(
+      DSPY_TOOLS,
+      tools.map((tool: Tool) => safeString(tool?.name, 128)),
+    );
   }
   return { ...step, options: { ...step.options, functions: traceTools(copy, tools) } };
 }

@@ -76,15 +76,14 @@ function started(
 function recordRun(operation: Operation, self: Generator, args: GeneratorArguments): void {
   const run = runOf(operation);
   if (run === undefined) return;
-  const { attributes } = operation;
-  if (run.requests > 0) attributes[DSPY_ATTEMPTS] = run.requests;
+  if (run.requests > 0) operation.set(DSPY_ATTEMPTS, run.requests);
   const cache =
     args[2]?.cachingFunction ??
     self.options?.cachingFunction ??
     operation.copy.globals?.cachingFunction;
   // Ax consults the cache unless the call is steered from outside.
   if (typeof cache === 'function' && !args[2]?.control) {
-    attributes[DSPY_CACHE_HIT] = run.requests === 0;
+    operation.set(DSPY_CACHE_HIT, run.requests === 0);
   }
 }
 

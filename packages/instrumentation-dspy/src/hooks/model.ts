@@ -101,11 +101,11 @@ export const chat: CallKind = {
     operation.fixed = call.fixed;
     operation.state = { service: self, model: call.model, startedAt: performance.now() };
     const step = options?.stepIndex;
-    if (typeof step === 'number') operation.attributes[DSPY_STEP_INDEX] = step;
+    if (typeof step === 'number') operation.set(DSPY_STEP_INDEX, step);
     if (operation.settings.genAi) {
       const format = request.responseFormat?.type;
-      operation.attributes[GEN_AI_OUTPUT_TYPE] =
-        typeof format === 'string' && format.startsWith('json') ? 'json' : 'text';
+      const isJson = typeof format === 'string' && format.startsWith('json');
+      operation.set(GEN_AI_OUTPUT_TYPE, isJson ? 'json' : 'text');
     }
     recordRequest(operation, request);
   },
@@ -189,7 +189,7 @@ function modelOf(model: unknown): string | undefined {
 }
 
 function recordRequest(operation: Operation, request: ChatRequest): void {
-  const { settings, attributes } = operation;
+  const { settings } = operation;
   if (settings.toolDefinitions && operation.recordsText && request.functions?.length) {
     recordTools(operation, request.functions);
   }
@@ -199,11 +199,11 @@ function recordRequest(operation: Operation, request: ChatRequest): void {
   const options = operation.inherited.serialize;
   const messages = toInputMessages(prompt, options);
   const { json, truncated } = messagesToJson(messages, options);
-  attributes[INPUT_VALUE] = json;
-  attributes[INPUT_MIME_TYPE] = MIME_JSON;
+  operation.set(INPUT_VALUE, json);
+  operation.set(INPUT_MIME_TYPE, MIME_JSON);
   if (truncated) operation.markTruncated(INPUT_VALUE);
   if (settings.genAi) {
-    attributes[GEN_AI_INPUT_MESSAGES] = json;
+    operation.set(GEN_AI_INPUT_MESSAGES, json);
     if (truncated) operation.markTruncated(GEN_AI_INPUT_MESSAGES);
   }
   if (settings.openInference) (operation.state as ChatState).input = messages;
@@ -230,13 +230,13 @@ function promptOf(operation: Operation, chatPrompt: unknown): unknown {
 const MAX_FLATTENED_TOOLS = 8;
 
 function recordTools(operation: Operation, functions: readonly unknown[]): void {
-  const { settings, attributes, inherited } = operation;
+  const { settings, inherited } = operation;
   const tools = toToolDefinitions(functions);
   if (settings.genAi) operation.json(GEN_AI_TOOL_DEFINITIONS, tools);
   if (!settings.openInference) return;
   for (let index = 0; index < tools.length && index < MAX_FLATTENED_TOOLS; index++) {
     const { json } = serialize(tools[index], inherited.serialize);
-    attributes[`${LLM_TOOLS}.${index}.tool.json_schema`] = json;
+    operation.set(`${LLM_TOOLS}.${index}.tool.json_schema`, json);
   }
   if (tools.length > MAX_FLATTENED_TOOLS) operation.markTruncated(LLM_TOOLS);
 }
@@ -251,47 +251,46 @@ export function recordResponse(operation: Operation, response: ChatResponse | un
   operation.addModelCall(usage, cost);
   if (!operation.recording || state === undefined) return;
 
-  const { settings, attributes } = operation;
-  if (usage !== undefined && !operation.duplicate) writeUsage(attributes, settings, usage);
+  const { settings } = operation;
+  if (usage !== undefined && !operation.duplicate) writeUsage(operation, settings, usage);
   const model = modelOf((response?.modelUsage as { readonly model?: unknown } | undefined)?.model);
   const reasons = finishReasons(response);
   if (settings.genAi) {
-    if (model !== undefined) attributes[GEN_AI_RESPONSE_MODEL] = model;
+    operation.set(GEN_AI_RESPONSE_MODEL, model);
     const id = response?.remoteId;
-    if (typeof id === 'string' && id !== '') attributes[GEN_AI_RESPONSE_ID] = safeString(id);
-    if (reasons.length > 0) attributes[GEN_AI_RESPONSE_FINISH_REASONS] = reasons;
+    if (typeof id === 'string' && id !== '') operation.set(GEN_AI_RESPONSE_ID, safeString(id));
+    if (reasons.length > 0) operation.set(GEN_AI_RESPONSE_FINISH_REASONS, reasons);
   }
   if (settings.openInference) {
-    const name = model ?? state.model;
-    if (name !== undefined) attributes[LLM_MODEL_NAME] = name;
-    if (cost !== undefined && !operation.duplicate) attributes[LLM_COST_TOTAL] = cost;
-    if (reasons[0] !== undefined) attributes[LLM_FINISH_REASON] = reasons[0];
+    operation.set(LLM_MODEL_NAME, model ?? state.model);
+    if (!operation.duplicate) operation.set(LLM_COST_TOTAL, cost);
+    operation.set(LLM_FINISH_REASON, reasons[0]);
   }
   recordMessages(operation, state, response);
 }
 
 /** The reply, then the flattened copies, which are the first to go should the SDK's limit be met. */
 function recordMessages(operation: Operation, state: ChatState, response: unknown): void {
-  const { settings, attributes } = operation;
+  const { settings } = operation;
   const options = operation.inherited.serialize;
   let replies: OutputMessage[] | undefined;
   if (settings.outputMessages && settings.outputSanitizer === undefined && operation.recordsText) {
     replies = toOutputMessages(response, options);
     const { json, truncated } = messagesToJson(replies, options);
-    attributes[OUTPUT_VALUE] = json;
-    attributes[OUTPUT_MIME_TYPE] = MIME_JSON;
+    operation.set(OUTPUT_VALUE, json);
+    operation.set(OUTPUT_MIME_TYPE, MIME_JSON);
     if (truncated) operation.markTruncated(OUTPUT_VALUE);
     if (settings.genAi) {
-      attributes[GEN_AI_OUTPUT_MESSAGES] = json;
+      operation.set(GEN_AI_OUTPUT_MESSAGES, json);
       if (truncated) operation.markTruncated(GEN_AI_OUTPUT_MESSAGES);
     }
   }
   if (!settings.openInference) return;
-  if (replies !== undefined && flattenMessages(attributes, LLM_OUTPUT_MESSAGES, replies, options)) {
+  if (replies !== undefined && flattenMessages(operation, LLM_OUTPUT_MESSAGES, replies, options)) {
     operation.markTruncated(LLM_OUTPUT_MESSAGES);
   }
   const { input } = state;
-  if (input !== undefined && flattenMessages(attributes, LLM_INPUT_MESSAGES, input, options)) {
+  if (input !== undefined && flattenMessages(operation, LLM_INPUT_MESSAGES, input, options)) {
     operation.markTruncated(LLM_INPUT_MESSAGES);
   }
 }
@@ -343,8 +342,8 @@ function tapResponse(operation: Operation, source: ReadableStream): ReadableStre
     },
     collected() {
       if (state?.firstAt !== undefined && settings.genAi) {
-        operation.attributes[GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK] =
-          (state.firstAt - state.startedAt) / 1000;
+        const seconds = (state.firstAt - state.startedAt) / 1000;
+        operation.set(GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK, seconds);
       }
       recordResponse(operation, assembler.response());
     },
