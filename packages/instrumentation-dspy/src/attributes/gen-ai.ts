@@ -47,6 +47,22 @@ export const GEN_AI_OUTPUT_MESSAGES = 'gen_ai.output.messages';
 export const GEN_AI_OUTPUT_TYPE = 'gen_ai.output.type';
 export const GEN_AI_EMBEDDINGS_DIMENSION_COUNT = 'gen_ai.embeddings.dimension.count';
 
+export const GEN_AI_DATA_SOURCE_ID = 'gen_ai.data_source.id';
+export const GEN_AI_RETRIEVAL_QUERY_TEXT = 'gen_ai.retrieval.query.text';
+export const GEN_AI_RETRIEVAL_DOCUMENTS = 'gen_ai.retrieval.documents';
+export const GEN_AI_PROMPT_NAME = 'gen_ai.prompt.name';
+
+export const GEN_AI_EVALUATION_NAME = 'gen_ai.evaluation.name';
+export const GEN_AI_EVALUATION_SCORE_VALUE = 'gen_ai.evaluation.score.value';
+export const GEN_AI_EVALUATION_SCORE_LABEL = 'gen_ai.evaluation.score.label';
+export const GEN_AI_EVALUATION_EXPLANATION = 'gen_ai.evaluation.explanation';
+export const GEN_AI_EVALUATION_RESULT_EVENT = 'gen_ai.evaluation.result';
+
+export const MCP_METHOD_NAME = 'mcp.method.name';
+export const MCP_SESSION_ID = 'mcp.session.id';
+export const MCP_PROTOCOL_VERSION = 'mcp.protocol.version';
+export const MCP_RESOURCE_URI = 'mcp.resource.uri';
+
 export const SERVER_ADDRESS = 'server.address';
 export const SERVER_PORT = 'server.port';
 export const ERROR_TYPE = 'error.type';

@@ -35,6 +35,8 @@ export const LLM_TOOLS = 'llm.tools';
 export const EMBEDDING_MODEL_NAME = 'embedding.model_name';
 export const EMBEDDING_EMBEDDINGS = 'embedding.embeddings';
 
+export const RETRIEVAL_DOCUMENTS = 'retrieval.documents';
+
 export const MIME_JSON = 'application/json';
 export const MIME_TEXT = 'text/plain';
 

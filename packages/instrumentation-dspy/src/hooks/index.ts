@@ -30,20 +30,26 @@
  * - Nothing is copied or serialised outside `started`, `finished` and `failed`, which run only for
  *   operations that exist; `operation.recording` says whether the span records. `subject` runs for
  *   every traced call and must be cheap (attributes/subject.ts; cache what is costly by instance).
- * - Identity (what samplers see) goes into the subject's attributes; all else into
- *   `operation.attributes`, set in one call when the span ends.
- * - Values of the program go through `operation.recordInput/recordOutput/json/text`, the last two only
- *   behind `operation.recordsInputs/recordsOutputs/recordsText` and the settings. Nothing else may put
+ * - Identity (what samplers see) goes into the subject's attributes; all else through
+ *   `operation.set(name, value)`, or `operation.attributes` while a value may still change.
+ * - Values of the program go through `operation.recordInput/recordOutput/json/text` (which return what
+ *   was recorded, for its name in the other family), the last two only behind `operation.recordsInputs/recordsOutputs/recordsText` and the settings. Nothing else may put
  *   content on a span.
  * - Usage goes to `operation.addModelCall(usage, cost)` on the leaf; totals find their way up.
  */
 import { agentHooks } from './agent.js';
+import { bestOfHooks } from './best-of.js';
 import { chatHooks } from './chat.js';
 import { codeRuntimeHooks } from './code-runtime.js';
 import { embeddingHooks } from './embedding.js';
 import { flowHooks } from './flow.js';
 import { generatorHooks } from './generator.js';
 import { generatorStepHooks } from './generator-steps.js';
+import { mcpHooks } from './mcp.js';
+import { retrievalHooks } from './retrieval.js';
+import { routerHooks } from './router.js';
+import { sessionHooks } from './session.js';
+import { speechHooks } from './speech.js';
 import type { Hook } from './types.js';
 
 export const hooks: readonly Hook[] = [
@@ -54,4 +60,10 @@ export const hooks: readonly Hook[] = [
   ...codeRuntimeHooks,
   ...chatHooks,
   ...embeddingHooks,
+  ...routerHooks,
+  ...bestOfHooks,
+  ...retrievalHooks,
+  ...speechHooks,
+  ...sessionHooks,
+  ...mcpHooks,
 ];

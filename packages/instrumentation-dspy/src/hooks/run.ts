@@ -52,7 +52,7 @@ export class ToolCalls {
 }
 
 /** Ax finds a tool by its name without case and separators. */
-function plainName(name: unknown): string {
+export function plainName(name: unknown): string {
   return typeof name === 'string' ? name.replace(/[^a-zA-Z0-9]/g, '').toLowerCase() : '';
 }
 

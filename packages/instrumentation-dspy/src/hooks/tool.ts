@@ -7,13 +7,7 @@ import {
   GEN_AI_TOOL_NAME,
   GEN_AI_TOOL_TYPE,
 } from '../attributes/gen-ai.js';
-import {
-  INPUT_VALUE,
-  OUTPUT_VALUE,
-  TOOL_DESCRIPTION,
-  TOOL_NAME,
-  TOOL_PARAMETERS,
-} from '../attributes/openinference.js';
+import { TOOL_DESCRIPTION, TOOL_NAME, TOOL_PARAMETERS } from '../attributes/openinference.js';
 import { subjectOf } from '../attributes/subject.js';
 import { safeString } from '../capture/redact.js';
 import { toJson } from '../capture/serialize.js';
@@ -24,7 +18,7 @@ import type { Operation } from '../execution/operation.js';
 import { isAsyncFunction } from '../execution/result.js';
 import { disguise, isPatched } from '../patches.js';
 import type { Settings } from '../settings.js';
-import { nearestRun } from './run.js';
+import { nearestRun, plainName } from './run.js';
 import type { Method } from './types.js';
 
 /** An Ax function: what a model may call. */
@@ -44,6 +38,17 @@ const RESERVED: ReadonlySet<unknown> = new Set(['__axOutput', '__finalResult']);
  */
 export type ToolStyle = 'object' | 'none' | 'positional';
 
+/** One call of a tool. What the tool sends over MCP to be called is the inside of it. */
+export class ToolRun {
+  constructor(private readonly name: string) {}
+
+  /** `true` for the tool of this name on its server: Ax may put a namespace before it. */
+  isFor(remoteName: string | undefined): boolean {
+    const remote = plainName(remoteName);
+    return remote !== '' && plainName(this.name).endsWith(remote);
+  }
+}
+
 /** The kind of a tool's calls. */
 export function toolKind(tool: Tool, style: ToolStyle): CallKind {
   let known: ToolDescription | undefined;
@@ -62,19 +67,22 @@ export function toolKind(tool: Tool, style: ToolStyle): CallKind {
     role: 'step',
     subject: (_copy, _self, _args, settings) => describe(settings).subject,
     input: (_self, args) => argumentsOf(style, args),
+    recordsInput: false,
     started(operation, _self, args) {
       const { fixed, subject } = describe(operation.settings);
       operation.fixed = fixed;
+      operation.state = new ToolRun(subject.name);
       operation.signal = signalOf(style, args);
       const id = nearestRun(operation)?.toolCalls.take(subject.name);
       if (id !== undefined && operation.settings.genAi) {
-        operation.attributes[GEN_AI_TOOL_CALL_ID] = id;
+        operation.set(GEN_AI_TOOL_CALL_ID, id);
       }
-      copyValue(operation, INPUT_VALUE, GEN_AI_TOOL_CALL_ARGUMENTS);
+      const recorded = operation.recordInput(argumentsOf(style, args));
+      if (operation.settings.genAi) operation.set(GEN_AI_TOOL_CALL_ARGUMENTS, recorded);
     },
     finished(operation, result) {
-      operation.recordOutput(result);
-      copyValue(operation, OUTPUT_VALUE, GEN_AI_TOOL_CALL_RESULT);
+      const recorded = operation.recordOutput(result);
+      if (operation.settings.genAi) operation.set(GEN_AI_TOOL_CALL_RESULT, recorded);
     },
   };
 }
@@ -123,12 +131,6 @@ function describeTool(tool: Tool, settings: Settings): ToolDescription {
   });
   const { parameters } = tool;
   return { settings, description: tool.description, parameters, subject, fixed };
-}
-
-/** The same value under the name of the other family. */
-function copyValue(operation: Operation, from: string, to: string): void {
-  const value = operation.attributes[from];
-  if (value !== undefined && operation.settings.genAi) operation.attributes[to] = value;
 }
 
 interface TracedFunction {
