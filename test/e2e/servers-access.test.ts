@@ -94,12 +94,12 @@ describe('a server with passwords', () => {
     await admin.send({
       method: 'POST',
       path: '/api/2.0/mlflow/users/create',
-      body: { username: 'umlaut', password: 'pässword-ü' },
+      body: { username: 'umlaut', password: 'langes-pässwort-ü' },
     });
     const connection = connectTo({
       trackingUri: server.url,
       username: 'umlaut',
-      password: 'pässword-ü',
+      password: 'langes-pässwort-ü',
     });
     const request = { method: 'GET', path: '/api/2.0/mlflow/experiments/get' } as const;
     const { status } = await connection.send({ ...request, query: { experiment_id: '0' } });

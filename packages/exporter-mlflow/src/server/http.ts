@@ -1,5 +1,5 @@
-import { context, createContextKey } from '@opentelemetry/api';
 import { type Dispatcher, EnvHttpProxyAgent, request as undiciRequest } from 'undici';
+import { withoutTracing } from '../suppress-tracing.js';
 import {
   createAuthenticator,
   readCredentialsFile,
@@ -29,10 +29,6 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const MAX_SOCKETS = 4;
 const RESET_CODES = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
 
-// The SDK's `suppressTracing`: context keys are global symbols by their description, so the key is
-// reached without a dependency on `@opentelemetry/core`.
-const SUPPRESS_TRACING = createContextKey('OpenTelemetry SDK Context Key SUPPRESS_TRACING');
-
 /** Opens no socket until the first request. Proxies come from `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`. */
 export function createConnection(settings: ConnectionSettings): Connection {
   return new HttpConnection(settings);
@@ -56,9 +52,7 @@ class HttpConnection implements Connection {
   }
 
   send(request: ServerRequest): Promise<ServerResponse> {
-    // Our own requests must not become spans of HTTP instrumentations: each would be exported in turn.
-    const quiet = context.active().setValue(SUPPRESS_TRACING, true);
-    return context.with(quiet, () => this.#send(request));
+    return withoutTracing(() => this.#send(request));
   }
 
   async close(): Promise<void> {
