@@ -70,7 +70,11 @@ export class MlflowRest {
     for (const deadline = Date.now() + timeoutMs; ; await sleep(100)) {
       const infos = await this.#traceInfos(experiment);
       const finished = infos.filter(({ state }) => state !== 'IN_PROGRESS');
-      if (finished.length >= count) return Promise.all(infos.map((info) => this.#withSpans(info)));
+      if (finished.length >= count) {
+        const traces = await Promise.all(infos.map((info) => this.#withSpans(info)));
+        // Those of one millisecond come in any order.
+        return traces.sort((a, b) => Number(startOf(a) - startOf(b)));
+      }
       if (Date.now() > deadline) {
         throw new Error(`${finished.length} of ${count} finished traces in "${experiment}"`);
       }
@@ -175,6 +179,8 @@ export class MlflowRest {
     );
   }
 }
+
+const startOf = ({ roots }: StoredTrace): bigint => roots[0]?.startNanos ?? 0n;
 
 /** All spans of a tree, parents before children. */
 export function flatten(spans: readonly StoredSpan[]): StoredSpan[] {

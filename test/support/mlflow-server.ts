@@ -25,6 +25,8 @@ export interface TestMlflowServer {
   readonly port: number;
   /** Stops the process group. */
   stop(): Promise<void>;
+  /** `kill -9` of the process group; give `folder` and `port` to start it again. */
+  crash(): Promise<void>;
   /** Runs a Python program in the server's environment with `MLFLOW_TRACKING_URI` set; resolves with its stdout, rejects when it fails. */
   python(script: string): Promise<string>;
   /** The end of the server's log, for failures. */

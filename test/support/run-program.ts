@@ -15,6 +15,8 @@ export interface ProgramOptions {
   imports?: readonly string[];
   /** Modules for `--require`, relative to the repository. */
   requires?: readonly string[];
+  /** Arguments of the program. */
+  args?: readonly string[];
   env?: Record<string, string>;
   /** Default the repository. */
   cwd?: string;
@@ -28,16 +30,17 @@ export async function runProgram(
   file: string,
   options: ProgramOptions = {},
 ): Promise<ProgramResult> {
-  const { imports = [], requires = [], env, cwd = ROOT } = options;
-  const args = [
+  const { imports = [], requires = [], args = [], env, cwd = ROOT } = options;
+  const nodeArgs = [
     ...imports.flatMap((module) => ['--import', join(ROOT, module)]),
     ...requires.flatMap((module) => ['--require', join(ROOT, module)]),
     join(ROOT, file),
+    ...args,
   ];
   const inherited = Object.entries(process.env).filter(([name]) => !SETTINGS.test(name));
   const output = { stdout: '', stderr: '' };
   const start = performance.now();
-  const group = startGroup(process.execPath, args, {
+  const group = startGroup(process.execPath, nodeArgs, {
     cwd,
     // Ax runs agents' code in a worker behind Node's permission model, which warns of itself.
     env: {
