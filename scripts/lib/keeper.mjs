@@ -25,6 +25,8 @@ child.once('exit', (code, signal) => {
 for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
   process.on(signal, stop);
 }
+// For crash tests: the command gets no chance to end well.
+process.on('SIGUSR2', () => signalGroup('SIGKILL'));
 process.stdin.on('error', stop).once('close', stop);
 process.stdin.once('data', () => {
   process.stdin

@@ -12,6 +12,7 @@ const KEEPER = fileURLToPath(new URL('./keeper.mjs', import.meta.url));
  * @property {Promise<number>} exited resolves with the exit code; never rejects
  * @property {() => boolean} running
  * @property {() => Promise<void>} stop SIGTERM to the whole group, SIGKILL to what is left
+ * @property {() => Promise<void>} crash SIGKILL to the whole group at once
  * @property {() => void} release lets it outlive this process
  */
 
@@ -66,6 +67,10 @@ export function startGroup(command, args, options = {}) {
     running: () => running,
     async stop() {
       if (running) child.kill('SIGTERM');
+      await exited;
+    },
+    async crash() {
+      if (running) child.kill('SIGUSR2');
       await exited;
     },
     release() {

@@ -49,6 +49,7 @@ export async function startMlflowServer(
     url: server.url,
     port: Number(new URL(server.url).port),
     log: () => tail(server.logFile, 60),
+    crash: () => server.group.crash(),
     async stop() {
       await server.group.stop();
       if (options.folder === undefined) await rm(folder, { recursive: true, force: true });
