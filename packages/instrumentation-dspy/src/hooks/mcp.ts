@@ -10,7 +10,7 @@ import {
   MCP_RESOURCE_URI,
   MCP_SESSION_ID,
 } from '../attributes/gen-ai.js';
-import { INPUT_VALUE, OUTPUT_VALUE, TOOL_NAME } from '../attributes/openinference.js';
+import { TOOL_NAME } from '../attributes/openinference.js';
 import { subjectOf } from '../attributes/subject.js';
 import { readArray, readProperty, readText } from '../capture/read.js';
 import { safeString } from '../capture/redact.js';
@@ -100,7 +100,8 @@ function describeCall(client: Client, { method, target }: McpCall, settings: Set
     });
   }
   if (method === RESOURCE_READ) {
-    attributes[MCP_RESOURCE_URI] = name;
+    // What is asked for: a file's name, a query.
+    if (settings.inputs) attributes[MCP_RESOURCE_URI] = name;
     // The URI is in an attribute and not in the name, which must take few values.
     return subjectOf(settings, {
       name: method,

@@ -21,7 +21,6 @@ const MAX_DOCUMENTS = 16;
 /** `AxEmbeddingAdapter.embedAdapter(text, options)`: embeds the text and hands the vector to the user's search. */
 const embeddingSearch: CallKind = {
   role: 'step',
-  optionsIndex: 1,
   subject: (_copy, self: { readonly info?: { readonly name?: unknown } }, _args, settings) =>
     subjectOf(settings, {
       name: safeString(readText(self.info, 'name') ?? typeOf(self), 128),
@@ -32,6 +31,7 @@ const embeddingSearch: CallKind = {
   input: (_self, args) => args[0],
   started(operation, _self, args) {
     const { settings } = operation;
+    operation.signal = readProperty(args[1], 'abortSignal') as AbortSignal | undefined;
     // `input.value` has passed the sanitizer; a copy of the raw text would not have.
     if (!settings.genAi || !operation.recordsInputs || settings.inputSanitizer !== undefined)
       return;

@@ -8,8 +8,9 @@ import { safeString } from '../capture/redact.js';
 import { tracedCall } from '../execution/call.js';
 import type { CallKind } from '../execution/kinds.js';
 import { scalarsOf } from './best-of.js';
+import { activeOperation } from './run.js';
 import { describeService, type Service } from './service.js';
-import type { Hook } from './types.js';
+import type { Hook, Wrapper } from './types.js';
 
 interface SpeechRequest {
   readonly text?: unknown;
@@ -71,7 +72,29 @@ const speech = speechKind(
   (result) => result,
 );
 
-export const speechHooks: readonly Hook[] = ['AxBaseAI', 'AxMockAIService'].flatMap((target) => [
-  { target, method: 'transcribe', wrap: tracedCall(transcription) },
-  { target, method: 'speak', wrap: tracedCall(speech) },
+/** A provider's own method may go on to that of its base class: both are one call. */
+function tracedOnce(kind: CallKind): Wrapper {
+  const wrap = tracedCall(kind);
+  return (original, copy) => {
+    const traced = wrap(original, copy);
+    return function (this: unknown, ...args: unknown[]): unknown {
+      return (activeOperation()?.kind === kind ? original : traced).apply(this, args);
+    };
+  };
+}
+
+/** Every class that has methods of its own for speech. */
+const TARGETS = [
+  'AxBaseAI',
+  'AxAIOpenAIBase',
+  'AxAIOpenAIProfile',
+  'AxAIOpenAIResponsesProfile',
+  'AxAIGrok',
+  'AxAIMistral',
+  'AxMockAIService',
+];
+
+export const speechHooks: readonly Hook[] = TARGETS.flatMap((target) => [
+  { target, method: 'transcribe', wrap: tracedOnce(transcription) },
+  { target, method: 'speak', wrap: tracedOnce(speech) },
 ]);

@@ -49,7 +49,7 @@ export async function startProviderServer(): Promise<ProviderServer> {
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   return {
     url,
-    fetch: (input, init) => {
+    fetch: (input: string | URL | Request, init?: RequestInit) => {
       const { pathname, search } = new URL(input instanceof Request ? input.url : input);
       return fetch(url + pathname + search, init);
     },
@@ -70,7 +70,8 @@ async function readBody(request: IncomingMessage): Promise<{ stream?: boolean }>
 
 function answer(path: string, { stream }: { stream?: boolean }, response: ServerResponse): void {
   if (path.includes('/responses')) {
-    send(response, stream, responsesBody, responsesEvents);
+    const id = `resp_${++responses}`;
+    send(response, stream, responsesBody(id), responsesEvents(id));
   } else if (path.includes('/messages')) {
     send(response, stream, anthropicBody, anthropicEvents);
   } else if (path.includes('enerateContent')) {
@@ -79,6 +80,9 @@ function answer(path: string, { stream }: { stream?: boolean }, response: Server
     send(response, stream, openaiBody, openaiEvents);
   }
 }
+
+/** Responses given so far: each has an id of its own. */
+let responses = 0;
 
 interface Event {
   event?: string;
@@ -129,34 +133,35 @@ const responsesItem = {
   status: 'completed',
   content: [{ type: 'output_text', text: ANSWER, annotations: [] }],
 };
-const responsesBody = {
-  id: 'resp_1',
+const responsesBody = (id: string) => ({
+  id,
   object: 'response',
   status: 'completed',
   model: 'gpt-4o-mini',
   output: [responsesItem],
   usage: RESPONSES_USAGE,
-};
-const responsesEvents: Event[] = [
-  {
-    type: 'response.created',
-    response: { id: 'resp_1', status: 'in_progress', model: 'gpt-4o-mini', output: [] },
-  },
-  {
-    type: 'response.output_item.added',
-    output_index: 0,
-    item: { ...responsesItem, status: 'in_progress', content: [] },
-  },
-  ...PIECES.map((delta) => ({
-    type: 'response.output_text.delta',
-    item_id: 'msg_1',
-    output_index: 0,
-    content_index: 0,
-    delta,
-  })),
-  { type: 'response.output_item.done', output_index: 0, item: responsesItem },
-  { type: 'response.completed', response: responsesBody },
-].map((data) => ({ event: data.type, data }));
+});
+const responsesEvents = (id: string): Event[] =>
+  [
+    {
+      type: 'response.created',
+      response: { id, status: 'in_progress', model: 'gpt-4o-mini', output: [] },
+    },
+    {
+      type: 'response.output_item.added',
+      output_index: 0,
+      item: { ...responsesItem, status: 'in_progress', content: [] },
+    },
+    ...PIECES.map((delta) => ({
+      type: 'response.output_text.delta',
+      item_id: 'msg_1',
+      output_index: 0,
+      content_index: 0,
+      delta,
+    })),
+    { type: 'response.output_item.done', output_index: 0, item: responsesItem },
+    { type: 'response.completed', response: responsesBody(id) },
+  ].map((data) => ({ event: data.type, data }));
 
 const anthropicHead = {
   id: 'msg_1',

@@ -1,6 +1,6 @@
 /** A `fetch` that brings a provider's requests to `origin`, whatever host they are meant for (Ax 12 takes no URL). */
 export function fetchTo(origin: string): typeof fetch {
-  return (input, init) => {
+  return (input: string | URL | Request, init?: RequestInit) => {
     const { pathname, search } = new URL(input instanceof Request ? input.url : input);
     return fetch(origin + pathname + search, init);
   };
