@@ -1,11 +1,22 @@
-import { defineConfig } from 'tsup';
+import { defineConfig, type Options } from 'tsup';
 
-export default defineConfig({
-  entry: ['src/index.ts'],
-  format: ['esm', 'cjs'],
+const common: Options = {
   target: 'node20',
-  dts: true,
-  clean: true,
   sourcemap: false,
   treeshake: true,
-});
+  splitting: false,
+  // The registration uses the package as everybody does: one copy of it in a process.
+  external: ['@hokusai/instrumentation-dspy'],
+};
+
+export default defineConfig([
+  {
+    ...common,
+    entry: ['src/index.ts'],
+    format: ['esm', 'cjs'],
+    dts: true,
+    clean: ['!register.*'],
+  },
+  { ...common, entry: { register: 'src/register.ts' }, format: ['esm'] },
+  { ...common, entry: { register: 'src/register.cts' }, format: ['cjs'] },
+]);

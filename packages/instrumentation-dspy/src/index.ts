@@ -1,3 +1,11 @@
+export { type TraceContext, withTraceContext } from './context.js';
 export { DspyInstrumentation } from './instrumentation.js';
+export {
+  DspyScopedSampler,
+  type DspyScopedSamplerOptions,
+  type SamplerLike,
+  type ScopedSamplingResult,
+} from './sampler.js';
 export { type CallDescription, type CallSpan, traceCall } from './trace-call.js';
+export { type TraceableProgram, TracedModule, type TraceMetadata, traced } from './traced.js';
 export * from './types.js';

@@ -3,10 +3,11 @@ import {
   InstrumentationNodeModuleDefinition,
   InstrumentationNodeModuleFile,
 } from '@opentelemetry/instrumentation';
-import { type AxModule, createCopy } from './copy.js';
+import { type AxCopy, type AxModule, createCopy } from './copy.js';
 import { diagnostics } from './diagnostics.js';
 import { hooks } from './hooks/index.js';
 import { Patches } from './patches.js';
+import { exposeProgramClasses } from './program-class.js';
 import type { Recorder } from './recorder.js';
 import { resolveSettings } from './settings.js';
 import { provideTracing, withdrawTracing } from './trace-call.js';
@@ -65,7 +66,9 @@ export class DspyInstrumentation extends InstrumentationBase<DspyInstrumentation
   protected override init(): InstrumentationNodeModuleDefinition[] {
     const patch = (ax: AxModule): AxModule => {
       this.patch(ax);
-      return ax;
+      return exposeProgramClasses(ax, () =>
+        this.isActive ? this.state.copies.get(ax) : undefined,
+      );
     };
     // The base class remembers one copy of a module, and CJS and ESM are two: refresh() knows all.
     const unpatch = (): void => {};
@@ -81,7 +84,7 @@ export class DspyInstrumentation extends InstrumentationBase<DspyInstrumentation
     if (this.current === undefined) {
       const instrumentation = this;
       this.current = {
-        copies: new Set(),
+        copies: new Map(),
         patches: new Patches(),
         recorder: {
           // Changes when a provider is set.
@@ -95,8 +98,17 @@ export class DspyInstrumentation extends InstrumentationBase<DspyInstrumentation
     return this.current;
   }
 
+  private get isActive(): boolean {
+    return this.isEnabled() && this.state.recorder.settings.enabled;
+  }
+
   private patch(ax: AxModule): void {
-    this.state.copies.add(ax);
+    const { copies, patches, recorder } = this.state;
+    try {
+      if (!copies.has(ax)) copies.set(ax, createCopy(ax, recorder, patches));
+    } catch (fault) {
+      diagnostics.fault('patch', fault);
+    }
     this.refresh();
   }
 
@@ -104,12 +116,12 @@ export class DspyInstrumentation extends InstrumentationBase<DspyInstrumentation
   private refresh(): void {
     const { copies, patches, recorder } = this.state;
     try {
-      if (!this.isEnabled() || !recorder.settings.enabled) {
+      if (!this.isActive) {
         patches.revert();
         withdrawTracing(recorder);
         return;
       }
-      for (const ax of copies) patches.patch(createCopy(ax, recorder, patches), hooks);
+      for (const copy of copies.values()) patches.patch(copy, hooks);
       provideTracing(recorder);
     } catch (fault) {
       diagnostics.fault('patch', fault);
@@ -119,7 +131,7 @@ export class DspyInstrumentation extends InstrumentationBase<DspyInstrumentation
 
 interface State {
   /** Every copy of Ax seen so far. */
-  readonly copies: Set<AxModule>;
+  readonly copies: Map<AxModule, AxCopy>;
   readonly patches: Patches;
   readonly recorder: Recorder;
 }

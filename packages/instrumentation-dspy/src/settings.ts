@@ -175,12 +175,11 @@ function isBrokenSanitizer(config: DspyInstrumentationConfig): boolean {
   return broken;
 }
 
-function checkSamplingRate(rate: number | undefined): number {
-  if (rate === undefined || (rate >= 0 && rate <= 1)) return rate ?? 1;
-  diagnostics.warnOnce(
-    'option samplingRate',
-    `option samplingRate=${rate} must be a number from 0 to 1; 1 is used`,
-  );
+/** A share from 0 to 1; anything else is named in a warning and counts as 1. */
+export function checkSamplingRate(rate: unknown, name = 'option samplingRate'): number {
+  if (rate === undefined) return 1;
+  if (typeof rate === 'number' && rate >= 0 && rate <= 1) return rate;
+  diagnostics.warnOnce(name, `${name}=${safeString(rate)} must be a number from 0 to 1; 1 is used`);
   return 1;
 }
 

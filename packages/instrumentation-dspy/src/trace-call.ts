@@ -10,6 +10,7 @@ import { begin, type Entry } from './execution/gate.js';
 import type { CallKind } from './execution/kinds.js';
 import { Operation } from './execution/operation.js';
 import { isAsyncFunction } from './execution/result.js';
+import { traceUserCall, traceUserStream } from './hooks/subclass.js';
 import type { Method } from './hooks/types.js';
 import { Patches } from './patches.js';
 import type { Recorder } from './recorder.js';
@@ -56,10 +57,17 @@ export function traceCall<T>(
 interface Tracing {
   readonly recorder: Recorder;
   traceCall: typeof traceCall;
+  /** Calls a method of a program that has no hook of its own. */
+  traceProgram(program: object, method: Method, args: unknown[], streaming: boolean): unknown;
 }
 
 const KEY = Symbol.for('@hokusai/instrumentation-dspy/trace-call/1');
 const slot = globalThis as { [KEY]?: Tracing };
+
+/** The instrumentation in force, if there is one. */
+export function tracingInForce(): Tracing | undefined {
+  return slot[KEY];
+}
 
 /** From now on calls are traced by this recorder. */
 export function provideTracing(recorder: Recorder): void {
@@ -78,6 +86,10 @@ export function provideTracing(recorder: Recorder): void {
       const method: Method = work;
       const args = [new OperationSpan(entry)];
       return runOperation(entry, method, undefined, args, isAsyncFunction(method)) as Promise<T>;
+    },
+    traceProgram(program, method, args, streaming) {
+      const wrap = streaming ? traceUserStream : traceUserCall;
+      return wrap(method, copy).apply(program, args);
     },
   };
 }

@@ -134,6 +134,9 @@ function start(
   const operation = new Operation(copy, settings, kind, span, above, own, duplicate, home);
   if (above === undefined || linked) {
     operation.outermost = outermostAttributes(settings, own.values);
+  } else if (own.values !== above.inherited.values) {
+    // Given within the execution: they belong to what is below.
+    operation.outermost = own.values?.outermost;
   }
   if (options !== undefined) operation.signal = signalOf(options);
   if (operation.recording) {

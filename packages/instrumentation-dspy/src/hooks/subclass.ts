@@ -11,7 +11,7 @@ import { DeltaCollector } from './deltas.js';
 import { describeProgram, nameOfProgram, type Program, recordOptions } from './program.js';
 
 /** A program of the user's own: `forward(ai, values, options)`, or `forward(values)`. */
-export const userProgram: CallKind = {
+const userProgram: CallKind = {
   role: 'program',
   optionsIndex: 2,
   subject: (_copy, self: Program & object, args, settings) => {
@@ -30,7 +30,7 @@ export const userProgram: CallKind = {
 };
 
 /** The same for a streaming call. */
-export const userProgramStream: StreamKind = {
+const userProgramStream: StreamKind = {
   ...userProgram,
   started(operation, self: Program & object, args) {
     started(operation, self, args);
@@ -62,10 +62,10 @@ function isService(value: unknown): boolean {
   return typeof (value as { chat?: unknown } | null | undefined)?.chat === 'function';
 }
 
-const METHODS = {
-  forward: tracedCall(userProgram),
-  streamingForward: tracedIterable(userProgramStream),
-};
+export const traceUserCall = tracedCall(userProgram);
+export const traceUserStream = tracedIterable(userProgramStream);
+
+const METHODS = { forward: traceUserCall, streamingForward: traceUserStream };
 
 /**
  * Traces the calls of a program whose class is the user's own and whose `forward` is not one of

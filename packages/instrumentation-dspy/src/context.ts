@@ -1,0 +1,117 @@
+import type { Attributes } from '@opentelemetry/api';
+import { context } from '@opentelemetry/api';
+import { DSPY_CLIENT_REQUEST_ID, DSPY_EXPERIMENT, DSPY_RUN_ID } from './attributes/dspy.js';
+import { GEN_AI_CONVERSATION_ID } from './attributes/gen-ai.js';
+import { METADATA, SESSION_ID, USER_ID } from './attributes/openinference.js';
+import { createKeyMatcher, safeString } from './capture/redact.js';
+import { toJson } from './capture/serialize.js';
+import { diagnostics } from './diagnostics.js';
+import { type TraceValues, traceValuesOf, withTraceValues } from './execution/context.js';
+import { tagAttributes } from './settings.js';
+
+/** What executions within {@link withTraceContext} belong to. */
+export interface TraceContext {
+  /** Conversation: `session.id` and `gen_ai.conversation.id` of every span. */
+  readonly sessionId?: string | undefined;
+  /** `user.id` of every span. */
+  readonly userId?: string | undefined;
+  /** Trace tags: `tag.tags` and `dspy.tag.KEY` of the outermost span. */
+  readonly tags?: Readonly<Record<string, string>> | undefined;
+  /** `metadata` of the outermost span, as JSON. */
+  readonly metadata?: Readonly<Record<string, unknown>> | undefined;
+  /** MLflow run the executions belong to: `dspy.run_id` of every span. */
+  readonly runId?: string | undefined;
+  /** Experiment the traces go to: `dspy.experiment` of every span. */
+  readonly experimentName?: string | undefined;
+  /** The caller's id of the request: `dspy.client_request_id` of the outermost span. */
+  readonly clientRequestId?: string | undefined;
+}
+
+const FIELDS: readonly (keyof TraceContext)[] = [
+  'sessionId',
+  'userId',
+  'tags',
+  'metadata',
+  'runId',
+  'experimentName',
+  'clientRequestId',
+];
+
+/** Bytes of `metadata` that are kept; values under names of credentials are not. */
+const METADATA_OPTIONS = { maxBytes: 16_384, isSensitiveKey: createKeyMatcher() };
+
+/**
+ * Runs `fn` with session, user, tags and so on for every execution in it, also across `await`, timers
+ * and queues that keep OpenTelemetry's context. Within another call the values add up: inner ones go
+ * before outer ones, tags and metadata key by key.
+ *
+ * @returns What `fn` returns. What `fn` throws is thrown.
+ */
+export function withTraceContext<T>(values: TraceContext, fn: () => T): T {
+  const active = context.active();
+  let inner = active;
+  try {
+    inner = withTraceValues(active, merge(traceValuesOf(active), values));
+  } catch (fault) {
+    diagnostics.fault('withTraceContext', fault);
+  }
+  return context.with(inner, fn);
+}
+
+/** Values with what they were made of, so that inner ones can be merged with them. */
+interface MergedValues extends TraceValues {
+  readonly given: TraceContext;
+}
+
+function merge(outer: TraceValues | undefined, values: TraceContext): MergedValues {
+  warnAboutUnknown(values);
+  const before = (outer as MergedValues | undefined)?.given;
+  const given: TraceContext = {
+    ...before,
+    ...definedOf(values),
+    tags: { ...before?.tags, ...values.tags },
+    metadata: { ...before?.metadata, ...values.metadata },
+  };
+  return { given, identity: identityOf(given), outermost: outermostOf(given) };
+}
+
+function identityOf(given: TraceContext): Attributes | undefined {
+  const identity: Attributes = {};
+  setText(identity, SESSION_ID, given.sessionId);
+  setText(identity, GEN_AI_CONVERSATION_ID, given.sessionId);
+  setText(identity, USER_ID, given.userId);
+  setText(identity, DSPY_RUN_ID, given.runId);
+  setText(identity, DSPY_EXPERIMENT, given.experimentName);
+  return orNothing(identity);
+}
+
+function outermostOf(given: TraceContext): Attributes | undefined {
+  const outermost: Attributes = { ...tagAttributes(given.tags) };
+  setText(outermost, DSPY_CLIENT_REQUEST_ID, given.clientRequestId);
+  if (given.metadata !== undefined && Object.keys(given.metadata).length > 0) {
+    outermost[METADATA] = toJson(given.metadata, METADATA_OPTIONS);
+  }
+  return orNothing(outermost);
+}
+
+function setText(attributes: Attributes, name: string, value: unknown): void {
+  if (value !== undefined && value !== null && value !== '') attributes[name] = safeString(value);
+}
+
+function orNothing(attributes: Attributes): Attributes | undefined {
+  return Object.keys(attributes).length > 0 ? attributes : undefined;
+}
+
+function definedOf(values: TraceContext): TraceContext {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+}
+
+function warnAboutUnknown(values: TraceContext): void {
+  for (const name of Object.keys(values)) {
+    if ((FIELDS as readonly string[]).includes(name)) continue;
+    diagnostics.warnOnce(
+      `trace context ${name}`,
+      `withTraceContext: "${safeString(name)}" is unknown and has no effect. Known: ${FIELDS.join(', ')}`,
+    );
+  }
+}
