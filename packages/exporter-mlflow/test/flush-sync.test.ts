@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { MlflowSpanExporter } from '../src/exporter.js';
 import { StoreReader } from '../src/store/store-reader.js';
 import { idsOf } from './support/records.js';
@@ -75,5 +76,28 @@ describe('flushSync()', () => {
     const broken = new MlflowSpanExporter({ trackingUri: 'sqlite:///m.db' });
     exportAll(broken, ['a']);
     expect(() => broken.flushSync()).not.toThrow();
+  });
+
+  it('gives up requests under way, so that a server that does not answer keeps nobody waiting', async () => {
+    const silent = createServer(() => undefined);
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const sockets = new Set<Socket>();
+    silent.on('connection', (socket) => sockets.add(socket.resume()));
+    const directory = join(folder, 'spool');
+    const exporter = new MlflowSpanExporter({
+      trackingUri: `http://127.0.0.1:${(silent.address() as AddressInfo).port}`,
+      spool: directory,
+    });
+    const ids = exportAll(exporter, ['a']);
+    await vi.waitFor(() => expect(sockets.size).toBeGreaterThan(0));
+    const flushed = exporter.forceFlush();
+    expect(exporter.flushSync()).toBe(0);
+    await flushed;
+    await vi.waitFor(() => expect([...sockets].every(({ destroyed }) => destroyed)).toBe(true));
+    expect(await kept(directory)).toEqual(ids);
+    expect(exporter.stats()).toMatchObject({ spooled: 1, sent: 0, dropped: {} });
+    await exporter.shutdown();
+    silent.close();
+    expect(await kept(directory)).toEqual(ids);
   });
 });

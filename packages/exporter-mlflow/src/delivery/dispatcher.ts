@@ -268,7 +268,9 @@ export class Dispatcher {
     for (const parcel of unit.parcels) parcel.tries++;
     const verdicts = await this.#send(unit);
     for (const { lane } of unit.parcels) this.#inFlight.delete(lane);
-    for (const [verdict, parcels] of groupByVerdict(unit.parcels, verdicts)) {
+    // Saved meanwhile because the process seemed to end: somebody else answers for them now.
+    const open = unit.parcels.filter((parcel) => this.#owned.has(parcel));
+    for (const [verdict, parcels] of groupByVerdict(open, verdicts)) {
       try {
         this.#apply(verdict, parcels, unit);
       } catch (error) {

@@ -10,7 +10,7 @@ import { dropParcels, type Parcel } from './parcel.js';
 import { probeServer } from './server-profile.js';
 import { Spooler } from './spooler.js';
 import { TraceSender } from './trace-sender.js';
-import { type Traffic, watchConnection } from './watched-connection.js';
+import { type Traffic, type WatchedConnection, watchConnection } from './watched-connection.js';
 
 /** Milliseconds for writing what is left to the spool: the last chance it has. */
 const SPOOL_CLOSE_MS = 2_000;
@@ -31,14 +31,13 @@ export interface ServerOutletOptions {
 
 /** An MLflow server, with a spool for when it is away. */
 export class ServerOutlet implements Outlet {
-  readonly #connection: Connection;
+  readonly #connection: WatchedConnection;
   readonly #dispatcher: Dispatcher;
   readonly #spooler: Spooler | undefined;
-  readonly #abort = new AbortController();
 
   constructor(options: ServerOutletOptions) {
     const { mode, diagnostics, maxQueueBytes, traffic, spool } = options;
-    const connection = watchConnection(options.connection, traffic, this.#abort.signal);
+    const connection = watchConnection(options.connection, traffic);
     this.#connection = connection;
     const experiments = createExperimentResolver(connection);
     const sender = new TraceSender({
@@ -86,15 +85,17 @@ export class ServerOutlet implements Outlet {
   }
 
   async end(timeoutMs: number): Promise<void> {
-    await this.#dispatcher.end(timeoutMs, () => this.#abort.abort());
+    await this.#dispatcher.end(timeoutMs, () => this.#connection.interrupt(true));
     await this.#spooler?.close(SPOOL_CLOSE_MS);
     await this.#connection.close().catch(() => undefined);
   }
 
   saveNow(): number {
     const parcels = this.#dispatcher.takeUnsettled().filter(({ fromSpool }) => !fromSpool);
-    return this.#spooler
+    const lost = this.#spooler
       ? this.#spooler.saveNow(parcels)
       : dropParcels(parcels, 'shutdown', 'the process ended before they were delivered');
+    this.#connection.interrupt(false);
+    return lost;
   }
 }

@@ -1,25 +1,43 @@
-import type { Connection, ServerRequest, ServerResponse } from '../server/connection.js';
+import {
+  type Connection,
+  ConnectionError,
+  type ServerRequest,
+  type ServerResponse,
+} from '../server/connection.js';
 
 export interface Traffic {
   requests: number;
   bytesSent: number;
 }
 
-/** A connection that counts, and whose requests all end when the signal does. */
-export function watchConnection(
-  inner: Connection,
-  traffic: Traffic,
-  signal: AbortSignal,
-): Connection {
+export interface WatchedConnection extends Connection {
+  /** Ends all requests under way, so that none keeps the process alive; `forGood`: and all to come. */
+  interrupt(forGood: boolean): void;
+}
+
+/** A connection that counts, and whose requests can be ended from outside. */
+export function watchConnection(inner: Connection, traffic: Traffic): WatchedConnection {
+  let abort = new AbortController();
   return {
     address: inner.address,
-    send(request: ServerRequest): Promise<ServerResponse> {
+    interrupt(forGood) {
+      abort.abort();
+      if (!forGood) abort = new AbortController();
+    },
+    async send(request: ServerRequest): Promise<ServerResponse> {
       traffic.requests++;
       traffic.bytesSent += sizeOf(request.body);
-      return inner.send({
-        ...request,
-        signal: request.signal ? AbortSignal.any([request.signal, signal]) : signal,
-      });
+      const { signal } = abort;
+      try {
+        return await inner.send({
+          ...request,
+          signal: request.signal ? AbortSignal.any([request.signal, signal]) : signal,
+        });
+      } catch (error) {
+        if (!signal.aborted) throw error;
+        const message = `no answer from MLflow at ${inner.address} before the end of the process`;
+        throw new ConnectionError(message, 'ABORT_ERR', { cause: error });
+      }
     },
     close: () => inner.close(),
   };
