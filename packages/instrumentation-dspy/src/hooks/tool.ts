@@ -14,7 +14,6 @@ import { toJson } from '../capture/serialize.js';
 import type { AxCopy } from '../copy.js';
 import { traceFunction } from '../execution/call.js';
 import type { CallKind, Subject } from '../execution/kinds.js';
-import type { Operation } from '../execution/operation.js';
 import { isAsyncFunction } from '../execution/result.js';
 import { disguise, isPatched } from '../patches.js';
 import type { Settings } from '../settings.js';
