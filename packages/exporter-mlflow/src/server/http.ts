@@ -27,6 +27,9 @@ const CONNECT_TIMEOUT_MS = 10_000;
  * 30 writing requests come at once (3.8 to 3.17), and more than 4 bring no throughput on any database.
  */
 const MAX_SOCKETS = 4;
+/** Reasons of our own abort signal. */
+const TIMED_OUT = new Error('timed out');
+const ABORTED = new Error('aborted');
 const RESET_CODES = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
 
 /** Opens no socket until the first request. Proxies come from `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`. */
@@ -64,16 +67,24 @@ class HttpConnection implements Connection {
 
   async #send(request: ServerRequest): Promise<ServerResponse> {
     if (this.#closed) throw new ConnectionError('the connection is closed', 'ERR_CLOSED');
-    const timeout = AbortSignal.timeout(request.timeoutMs ?? this.#settings.requestTimeoutMs);
-    const signal = request.signal ? AbortSignal.any([timeout, request.signal]) : timeout;
+    const ms = request.timeoutMs ?? this.#settings.requestTimeoutMs;
+    // By hand: `AbortSignal.any` and `.timeout` stay behind for as long as the longest-lived signal.
+    const abort = new AbortController();
+    const onAbort = () => abort.abort(ABORTED);
+    const timer = setTimeout(() => abort.abort(TIMED_OUT), ms).unref();
+    request.signal?.addEventListener('abort', onAbort, { once: true });
+    if (request.signal?.aborted) onAbort();
     try {
-      const authorization = await this.#auth.authorization();
-      const response = await this.#attempt(request, authorization, signal);
+      const authorization = await untilAborted(this.#auth.authorization(), abort.signal);
+      const response = await this.#attempt(request, authorization, abort.signal);
       if (response.status !== 401) return response;
-      const renewed = await this.#auth.renewed(authorization);
-      return renewed === undefined ? response : await this.#attempt(request, renewed, signal);
+      const renewed = await untilAborted(this.#auth.renewed(authorization), abort.signal);
+      return renewed === undefined ? response : await this.#attempt(request, renewed, abort.signal);
     } catch (error) {
-      throw this.#explain(error, request, timeout);
+      throw this.#explain(error, abort.signal.reason, ms);
+    } finally {
+      clearTimeout(timer);
+      request.signal?.removeEventListener('abort', onAbort);
     }
   }
 
@@ -140,26 +151,31 @@ class HttpConnection implements Connection {
     return this.address.startsWith('https:') || request.path === '/v1/traces';
   }
 
-  #explain(error: unknown, request: ServerRequest, timeout: AbortSignal): ConnectionError {
+  #explain(error: unknown, reason: unknown, ms: number): ConnectionError {
     if (error instanceof ConnectionError) return error;
+    if (reason === TIMED_OUT) {
+      const message = `no answer from MLflow at ${this.address} within ${ms} ms (requestTimeoutMs)`;
+      return new ConnectionError(message, 'ETIMEDOUT', { cause: error });
+    }
+    if (reason === ABORTED) {
+      const message = 'the request was aborted by the caller';
+      return new ConnectionError(message, 'ABORT_ERR', { cause: error });
+    }
     if (error instanceof TokenError) {
       return new ConnectionError(error.message, 'ERR_TOKEN', { cause: error });
     }
-    if (timeout.aborted) {
-      const ms = request.timeoutMs ?? this.#settings.requestTimeoutMs;
-      return new ConnectionError(
-        `no answer from MLflow at ${this.address} within ${ms} ms (requestTimeoutMs)`,
-        'ETIMEDOUT',
-        { cause: error },
-      );
-    }
-    if (request.signal?.aborted) {
-      return new ConnectionError('the request was aborted by the caller', 'ABORT_ERR', {
-        cause: error,
-      });
-    }
     return connectionFailure(this.address, error);
   }
+}
+
+/** A token function of the program may take for ever. */
+async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
 }
 
 function createAgent({ tls }: ConnectionSettings): Dispatcher {

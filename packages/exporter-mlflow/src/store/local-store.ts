@@ -1,6 +1,7 @@
 import { access, mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MlflowConfigError } from '../server/errors.js';
+import { withoutTracing } from '../suppress-tracing.js';
 import { encodeBatch, type ListedFile, listFiles, parseSegmentName, segmentName } from './files.js';
 import type { StoreRecord } from './records.js';
 import { SegmentWriter, writeBatchSync } from './segment-writer.js';
@@ -46,17 +47,19 @@ export interface LocalStore {
 }
 
 /** Rejects with `MlflowConfigError` for a folder that holds Python's file store, and when the folder cannot be made. */
-export async function openLocalStore(options: LocalStoreOptions): Promise<LocalStore> {
+export function openLocalStore(options: LocalStoreOptions): Promise<LocalStore> {
   const { directory } = options;
-  if (await isPythonFileStore(directory)) {
-    throw new MlflowConfigError(
-      `trackingUri: ${directory} holds MLflow runs of Python's file store, which this store does not read or write; name another folder`,
-    );
-  }
-  await mkdir(directory, { recursive: true, mode: 0o700 });
-  const store = new DirectoryStore(options);
-  await store.prune();
-  return store;
+  return withoutTracing(async () => {
+    if (await isPythonFileStore(directory)) {
+      throw new MlflowConfigError(
+        `trackingUri: ${directory} holds MLflow runs of Python's file store, which this store does not read or write; name another folder`,
+      );
+    }
+    await mkdir(directory, { recursive: true, mode: 0o700 });
+    const store = new DirectoryStore(options);
+    await store.prune();
+    return store;
+  });
 }
 
 class DirectoryStore implements LocalStore {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { closeSync, constants, fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { type FileHandle, mkdir, open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { withoutTracing } from '../suppress-tracing.js';
 
 export interface SegmentWriterOptions {
   directory: string;
@@ -56,7 +57,7 @@ export class SegmentWriter {
   append(bytes: Buffer): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ bytes, resolve, reject });
-      this.#running ??= this.#drain();
+      this.#running ??= withoutTracing(() => this.#drain());
     });
   }
 

@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { withoutTracing } from '../suppress-tracing.js';
 import { encodeBatch, listFiles, orphanName, parseSegmentName, segmentName } from './files.js';
 import { Graveyard } from './graveyard.js';
 import { Owner, ownerIdOf } from './owner.js';
@@ -97,11 +98,13 @@ export class SpoolFullError extends Error {
 }
 
 /** Opens the folder, takes over what ended processes left there. Rejects when it cannot be written to. */
-export async function openSpool(options: SpoolOptions): Promise<Spool> {
-  await mkdir(options.directory, { recursive: true, mode: 0o700 });
-  const spool = new DirectorySpool(options);
-  await spool.adopt();
-  return spool;
+export function openSpool(options: SpoolOptions): Promise<Spool> {
+  return withoutTracing(async () => {
+    await mkdir(options.directory, { recursive: true, mode: 0o700 });
+    const spool = new DirectorySpool(options);
+    await spool.adopt();
+    return spool;
+  });
 }
 
 interface Item extends SpoolItem {

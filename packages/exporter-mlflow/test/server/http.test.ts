@@ -244,6 +244,15 @@ describe('credentials', () => {
 });
 
 describe('no answer', () => {
+  it('from the token function is a failure within the limit too', async () => {
+    const url = await serve((_, res) => res.end());
+    const token = () => new Promise<string>(() => undefined);
+    const connection = connect({ trackingUri: url, requestTimeoutMs: 50, token });
+    await expect(connection.send(GET)).rejects.toMatchObject({ code: 'ETIMEDOUT' });
+    const signal = AbortSignal.abort();
+    await expect(connection.send({ ...GET, signal })).rejects.toMatchObject({ code: 'ABORT_ERR' });
+  });
+
   it('within the limit is a failure that names the setting', async () => {
     const url = await serve(() => undefined);
     const connection = connect({ trackingUri: url, requestTimeoutMs: 60 });
