@@ -232,6 +232,22 @@ describe('a failed execution', () => {
     );
   });
 
+  it('is not made by a program whose own methods throw when looked at', async () => {
+    const program = {
+      forward: async () => ({ done: true }),
+      getSignature(): never {
+        throw new Error('not ready');
+      },
+      get demos(): never {
+        throw new Error('not ready');
+      },
+    };
+    expect(await executorOf().execute({ program, inputs: {} })).toMatchObject({
+      success: true,
+      outputs: { done: true },
+    });
+  });
+
   it('says which inputs reach no model', async () => {
     model.play(['Draft: d']);
     const extra = { ...inputs, requirements: '200 words' };

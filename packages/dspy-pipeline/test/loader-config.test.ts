@@ -358,6 +358,9 @@ program: A
         "must be a map of settings, with at least a name and a version",
       ]
     `);
+    expect(await reportOf('name: !!python/object:os.system x')).toEqual([
+      expect.stringContaining('line 1: not YAML or JSON: Unresolved tag'),
+    ]);
     expect(await reportOf('- a')).toMatchInlineSnapshot(`
       [
         "line 1: must be a map of settings, with at least a name and a version",

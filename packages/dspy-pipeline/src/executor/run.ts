@@ -1,5 +1,5 @@
 import type { AxAIService } from '@ax-llm/ax';
-import { messageOf } from '../errors.js';
+import { messageOf, nameOf } from '../errors.js';
 import type { CallOptions } from '../program/contract.js';
 import { ProgramInputError, prepareInputs, unknownInputs } from '../program/inputs.js';
 import type { Fields } from '../signatures/types.js';
@@ -137,15 +137,21 @@ export class Run {
   }
 
   /** Everything that decides what the program answers: a program that was changed is another. */
-  #cacheKey({ program, version }: ProgramInfo): string | undefined {
+  #cacheKey({ name, program, version }: ProgramInfo): string | undefined {
     const { ai } = this.#request;
-    return keyOf([
-      identityNumber(program),
-      version,
-      stateOf(program),
-      identityNumber(ai),
-      this.#inputs,
-    ]);
+    try {
+      return keyOf([
+        identityNumber(program),
+        version,
+        stateOf(program),
+        identityNumber(ai),
+        this.#inputs,
+      ]);
+    } catch (error) {
+      // The program's own getters may throw; its forward call shall decide about that.
+      this.#config.log.debug(`${name} is not cached: its state cannot be read (${nameOf(error)})`);
+      return undefined;
+    }
   }
 
   async #attempt(

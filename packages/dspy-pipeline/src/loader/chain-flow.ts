@@ -1,8 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
-import { AxSignature, flow } from '@ax-llm/ax';
+import { flow } from '@ax-llm/ax';
 import { applyContract, type CallOptions, define } from '../program/contract.js';
 import { createProgram } from '../program/create-program.js';
 import { inputFields, outputFields } from '../signatures/fields.js';
+import { makeSignature } from '../signatures/make.js';
 import { withDocumentedNames } from '../signatures/names.js';
 import type { Fields } from '../signatures/types.js';
 import type { Chain, ChainStep, ChainUntil } from './chains.js';
@@ -52,7 +53,7 @@ export function buildChain(chain: Chain, name: string, callOptions: CallOptions)
     program.description(name, chain.description ?? name);
   });
   // The signature that a flow infers of itself knows neither the fields nor their types.
-  define(program, 'getSignature', () => AxSignature.from(chain.signature));
+  define(program, 'getSignature', () => makeSignature(chain.signature));
   // A label in the options of a call would be put on every node as well.
   define(program, 'traceLabel', name);
   return applyContract(program, { signature: chain.signature });

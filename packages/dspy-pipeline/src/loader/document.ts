@@ -46,9 +46,11 @@ export function parseConfigDocument(
 ): ParsedDocument {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
-  if (document.errors.length > 0) {
+  // A warning is a tag that nothing here gives a meaning to.
+  const faults = [...document.errors, ...document.warnings];
+  if (faults.length > 0) {
     const problems = new Problems();
-    for (const { pos, message } of document.errors) {
+    for (const { pos, message } of faults) {
       const { line } = lines.linePos(pos[0]);
       problems.addAt({ line, path: '' }, `not YAML or JSON: ${message}`);
     }

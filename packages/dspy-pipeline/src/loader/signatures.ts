@@ -1,7 +1,8 @@
-import { type AxField, AxSignature } from '@ax-llm/ax';
+import type { AxField } from '@ax-llm/ax';
 import { messageOf } from '../errors.js';
 import { whyInvalid } from '../program/inputs.js';
 import { inputFields, outputFields } from '../signatures/fields.js';
+import { makeSignature } from '../signatures/make.js';
 import { withDocumentedNames } from '../signatures/names.js';
 import type { SignatureRegistry } from '../signatures/registry.js';
 import type { AnySignature, Fields, OutputCheck } from '../signatures/types.js';
@@ -85,7 +86,7 @@ function readExtended(
 
 function described(signature: AnySignature, description: string): AnySignature {
   return withDocumentedNames(() => {
-    const copy = AxSignature.from<Fields, Fields>(signature);
+    const copy = makeSignature(signature);
     copy.setDescription(description);
     copy.validate();
     return copy;
@@ -141,7 +142,7 @@ export function buildSignature(
   const { inputs, outputs, description } = parts;
   try {
     return withDocumentedNames(() => {
-      const signature = AxSignature.from<Fields, Fields>({
+      const signature = makeSignature({
         inputs,
         outputs,
         ...(description !== undefined && { description }),

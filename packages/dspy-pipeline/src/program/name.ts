@@ -39,9 +39,17 @@ export function programName(program: object): string {
 }
 
 function fieldsOf(program: Named): string {
-  const signature = program.getSignature?.();
+  const signature = signatureOf(program);
   if (!signature) return '';
   const names = (fields: readonly { name: string }[]) => fields.map(({ name }) => name).join(', ');
   const text = `${names(inputFields(signature))} -> ${names(outputFields(signature))}`;
   return `(${text.length > MAX_FIELDS_LENGTH ? `${text.slice(0, MAX_FIELDS_LENGTH)}…` : text})`;
+}
+
+function signatureOf(program: Named): AnySignature | undefined {
+  try {
+    return program.getSignature?.();
+  } catch {
+    return undefined;
+  }
 }
