@@ -243,7 +243,7 @@ describe('token counts', () => {
     const early = one(book, call, middle);
     expect(JSON.parse(String(usage(early, call)))).toMatchObject({ total_tokens: 120 });
     const late = one(book, agent, root);
-    expect(usage(late, agent)).toBe('{}');
+    expect(usage(late, agent)).toBe('[]');
     expect(spanOf(late, agent)?.attributes).toMatchObject(counts);
   });
 
@@ -419,6 +419,36 @@ describe('runs', () => {
     const attributes = traces[0]?.record.spans[0]?.attributes ?? {};
     expect(attributes['dspy.run.artifacts']).toBeUndefined();
     expect(attributes['dspy.run.params']).toBeDefined();
+  });
+
+  it('of executions show the first outputs that the span recorded', () => {
+    const long = 'x'.repeat(150);
+    const outputs = { a: long, b: 2, c: ['d'], e: null, f: true, g: 'g', h: 'left out' };
+    const execution = (attributes: Record<string, string>) =>
+      add(
+        newBook(),
+        programSpan('Draft', {
+          attributes: {
+            'dspy.run.kind': 'execution',
+            'dspy.run.params': '{"program_name":"Draft"}',
+            ...attributes,
+          },
+        }),
+      ).runs[0]?.params;
+    expect(
+      execution({
+        'output.value': JSON.stringify(outputs),
+        'output.mime_type': 'application/json',
+      }),
+    ).toEqual({
+      program_name: 'Draft',
+      output_a: 'x'.repeat(100),
+      output_b: '2',
+      output_c: '["d"]',
+      output_f: 'true',
+      output_g: 'g',
+    });
+    expect(execution({ 'output.value': 'text alone' })).toEqual({ program_name: 'Draft' });
   });
 
   it.each([
