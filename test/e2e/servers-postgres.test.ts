@@ -76,13 +76,21 @@ describe('MLflow on Postgres', () => {
     const client = clientOf(experimentName);
     const traceId = traceIdOf(root);
     for (let i = 0; i < 2; i++) {
-      await client.logFeedback({ traceId, name: 'score', value: 1, idempotencyKey: 'k' });
+      await client.logFeedback({
+        traceId,
+        name: 'score',
+        value: 'a \u0000 b',
+        rationale: 'NUL \u0000 and half \ud83d a pair',
+        idempotencyKey: 'k',
+      });
+      await client.setTraceTag(traceId, 'note', 'NUL \u0000');
     }
     expect((await client.getTrace(traceId))?.assessments).toHaveLength(1);
 
     const record = runRecord({
       experiment: { name: experimentName },
-      params: { a: 'x'.repeat(7_000) },
+      params: { a: 'x'.repeat(7_000), nul: 'a\u0000b' },
+      name: 'half \ud83d',
       metrics: Array.from({ length: 1_200 }, (_, i) => ({
         key: 'm',
         value: i,

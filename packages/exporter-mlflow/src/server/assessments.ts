@@ -1,4 +1,5 @@
 import type { AssessmentRecord } from '../internal-types.js';
+import { mend } from '../mapping/text.js';
 import type { Connection } from './connection.js';
 import { MlflowApiError } from './errors.js';
 import { call } from './rest.js';
@@ -26,18 +27,18 @@ export interface WireAssessment {
 export function toWireAssessment(record: AssessmentRecord, traceId: string): WireAssessment {
   const wire: WireAssessment = {
     assessment_id: record.id,
-    assessment_name: record.name,
+    assessment_name: mend(record.name),
     trace_id: traceIdOf(traceId),
-    source: { source_type: record.source.type, source_id: record.source.id },
+    source: { source_type: record.source.type, source_id: mend(record.source.id) },
   };
   if (record.kind === 'expectation') wire.expectation = toWireExpectation(record.value);
   else {
     wire.feedback = record.error
-      ? { error: { error_code: record.error.code, error_message: record.error.message } }
+      ? { error: { error_code: record.error.code, error_message: mend(record.error.message) } }
       : { value: record.value ?? null };
     if (record.error && record.value !== undefined) wire.feedback.value = record.value;
   }
-  if (record.rationale !== undefined) wire.rationale = record.rationale;
+  if (record.rationale !== undefined) wire.rationale = mend(record.rationale);
   if (record.spanId !== undefined) wire.span_id = record.spanId;
   if (record.metadata) wire.metadata = record.metadata;
   return wire;

@@ -1,3 +1,4 @@
+import { mend } from '../mapping/text.js';
 import type { Connection } from './connection.js';
 import { MlflowApiError } from './errors.js';
 import { call } from './rest.js';
@@ -57,7 +58,7 @@ export async function createRun(connection: Connection, run: NewRunInfo): Promis
       experiment_id: run.experimentId,
       start_time: Math.round(run.startTimeMs),
       tags: first?.tags ?? [],
-      ...(run.name === undefined ? {} : { run_name: run.name }),
+      ...(run.name === undefined ? {} : { run_name: mend(run.name) }),
     },
   });
   return readRun(answer.run);
@@ -140,7 +141,7 @@ export async function updateRun(
       run_id: runId,
       ...(change.status === undefined ? {} : { status: change.status }),
       ...(change.endTimeMs === undefined ? {} : { end_time: Math.round(change.endTimeMs) }),
-      ...(change.name === undefined ? {} : { run_name: change.name }),
+      ...(change.name === undefined ? {} : { run_name: mend(change.name) }),
     },
   });
 }

@@ -1,4 +1,5 @@
 import type { RunRecord } from '../internal-types.js';
+import { cap, mend } from '../mapping/text.js';
 
 /** Limits of `runs/log-batch` (mlflow/utils/validation.py). */
 const MAX_METRICS = 1_000;
@@ -7,8 +8,8 @@ const MAX_ENTITIES = 1_000;
 const MAX_KEY = 250;
 const MAX_PARAM_VALUE = 6_000;
 const MAX_TAG_VALUE = 8_000;
-/** The server's limit is 10^6 characters of the whole body; the rest is for keys and punctuation. */
-const MAX_BODY_TEXT = 700_000;
+/** The server's limit is 10^6 characters of the whole body. */
+const MAX_BODY_TEXT = 950_000;
 
 interface Pair {
   key: string;
@@ -41,11 +42,11 @@ export function prepareRunData(data: RunData): PreparedRunData {
   const params: Pair[] = [];
   for (const { key, value } of withValidKeys(data.params ?? {})) {
     if (value.length > MAX_PARAM_VALUE) artifacts[`params/${key.replaceAll('/', '_')}.txt`] = value;
-    params.push({ key, value: cut(value, MAX_PARAM_VALUE) });
+    params.push({ key, value: cap(mend(value), MAX_PARAM_VALUE) });
   }
   const tags = withValidKeys(data.tags ?? {}).map(({ key, value }) => ({
     key,
-    value: cut(value, MAX_TAG_VALUE),
+    value: cap(mend(value), MAX_TAG_VALUE),
   }));
   const skipped = new Set<string>();
   const metrics: LogBatch['metrics'] = [];
@@ -69,7 +70,7 @@ function toBatches(metrics: LogBatch['metrics'], params: Pair[], tags: Pair[]): 
   let current: LogBatch | undefined;
   let text = 0;
   const place = <K extends keyof LogBatch>(kind: K, entry: LogBatch[K][number]): void => {
-    const size = entry.key.length + ('step' in entry ? 80 : entry.value.length + 30);
+    const size = JSON.stringify(entry).length + 1;
     const limit = kind === 'metrics' ? MAX_METRICS : MAX_PARAMS_OR_TAGS;
     const isFull =
       !current ||
@@ -108,11 +109,4 @@ export function validKey(name: string): string {
   const steps = key.split('/');
   const isPath = steps.every((step) => step !== '' && step !== '.' && step !== '..');
   return isPath ? key : key.replaceAll('/', '_').replace(/^\.{1,2}$/, '_');
-}
-
-/** At most `max` UTF-16 units, never half a surrogate pair. */
-function cut(text: string, max: number): string {
-  if (text.length <= max) return text;
-  const last = text.charCodeAt(max - 1);
-  return text.slice(0, last >= 0xd800 && last <= 0xdbff ? max - 1 : max);
 }

@@ -1,4 +1,5 @@
 import type { AssessmentRecord, TraceInfoRecord } from '../internal-types.js';
+import { mend } from '../mapping/text.js';
 import { fromWireAssessment, toWireAssessment, type WireAssessment } from './assessments.js';
 import type { Connection } from './connection.js';
 import { call } from './rest.js';
@@ -118,7 +119,7 @@ export async function setTraceTag(
   await call(connection, {
     method: 'PATCH',
     path: `${traceRequestPath(traceId)}/tags`,
-    body: { key, value },
+    body: { key, value: mend(value) },
   });
 }
 
