@@ -1,5 +1,4 @@
 import type { Attributes } from '@opentelemetry/api';
-import { context } from '@opentelemetry/api';
 import { DSPY_MODULE_VERSION } from './attributes/dspy.js';
 import { GEN_AI_WORKFLOW_NAME } from './attributes/gen-ai.js';
 import { subjectOf } from './attributes/subject.js';
@@ -9,7 +8,8 @@ import { runOperation } from './execution/call.js';
 import { begin, type Entry } from './execution/gate.js';
 import type { CallKind } from './execution/kinds.js';
 import { Operation } from './execution/operation.js';
-import { isAsyncFunction } from './execution/result.js';
+import { runIn } from './execution/run-in.js';
+import { describeProgram, identityOf } from './hooks/program.js';
 import { traceUserCall, traceUserStream } from './hooks/subclass.js';
 import type { Method } from './hooks/types.js';
 import { Patches } from './patches.js';
@@ -25,6 +25,8 @@ export interface CallDescription {
   readonly version?: string | undefined;
   /** Becomes `input.value` as the content switches and the sanitizer allow. */
   readonly inputs?: unknown;
+  /** The program that the call runs; described in its place where `logIntermediateSteps` leaves it out. */
+  readonly program?: object | undefined;
   /** Tells an abort and a timeout from a failure. */
   readonly abortSignal?: AbortSignal | undefined;
   /** Further attributes, set at the start. Must not hold content. */
@@ -81,11 +83,12 @@ export function provideTracing(recorder: Recorder): void {
       } catch (fault) {
         diagnostics.fault('begin', fault);
       }
-      if (entry === undefined) return work(NOT_TRACED);
-      if (!(entry instanceof Operation)) return context.with(entry, work, undefined, NOT_TRACED);
+      if (!(entry instanceof Operation)) {
+        return runIn(entry, work, undefined, [NOT_TRACED]) as Promise<T>;
+      }
       const method: Method = work;
       const args = [new OperationSpan(entry)];
-      return runOperation(entry, method, undefined, args, isAsyncFunction(method)) as Promise<T>;
+      return runOperation(entry, method, undefined, args, true) as Promise<T>;
     },
     traceProgram(program, method, args, streaming) {
       const wrap = streaming ? traceUserStream : traceUserCall;
@@ -118,6 +121,12 @@ const ownCall: CallKind = {
     });
   },
   input: (_self, [description]: readonly CallDescription[]) => description?.inputs,
+  started(operation, _self, [description]: readonly CallDescription[]) {
+    const program = description?.program;
+    if (program === undefined || operation.settings.steps) return;
+    const identity = identityOf(program);
+    describeProgram(operation, identity?.signature === undefined ? program : identity);
+  },
   finished: (operation, result) => operation.recordOutput(result),
 };
 

@@ -1,4 +1,14 @@
-export { type CallDescription, type CallSpan, traceCall } from '@hokusai/instrumentation-dspy';
+export {
+  type CallDescription,
+  type CallSpan,
+  type TraceableProgram,
+  type TraceContext,
+  TracedModule,
+  type TraceMetadata,
+  traceCall,
+  traced,
+  withTraceContext,
+} from '@hokusai/instrumentation-dspy';
 export {
   type Alert,
   type AlertConditions,

@@ -30,6 +30,8 @@ export interface RunRequest {
   readonly startedAt: number;
 }
 
+const NOT_FOUND = { program: undefined, version: undefined };
+
 /** One execution, from its inputs to its result. */
 export class Run {
   readonly #request: RunRequest;
@@ -64,8 +66,8 @@ export class Run {
 
   #described() {
     const { found, ...request } = this.#request;
-    const version = found instanceof ExecutionError ? undefined : found.version;
-    return { ...request, version };
+    const { program, version } = found instanceof ExecutionError ? NOT_FOUND : found;
+    return { ...request, program, version };
   }
 
   async #traced(span: ExecutionSpan): Promise<unknown> {
@@ -86,7 +88,7 @@ export class Run {
 
   #end(): { executionTime: number; metadata: ExecutionMetadata } {
     const { found, mode, modelId, startedAt } = this.#request;
-    const version = found instanceof ExecutionError ? undefined : found.version;
+    const { version } = found instanceof ExecutionError ? NOT_FOUND : found;
     return {
       executionTime: secondsSince(startedAt),
       metadata: {

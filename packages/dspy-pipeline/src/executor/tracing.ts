@@ -1,12 +1,13 @@
 import { autolog, type CallSpan, getAutologClient, traceCall } from '@hokusai/mlflow-dspy';
 import type { Attributes } from '@opentelemetry/api';
 import type { ExecutorConfig } from './config.js';
-import type { ExecutionMode } from './types.js';
+import type { ExecutionMode, Program } from './types.js';
 
 /** What the span of an execution says from its start. */
 export interface TracedExecution {
   readonly programName: string;
   readonly version: string | undefined;
+  readonly program: Program | undefined;
   readonly modelId: string | undefined;
   readonly inputs: unknown;
   readonly mode: ExecutionMode;
@@ -74,17 +75,16 @@ export function traceExecution<T>(
   { mlflowTracking, experimentName }: ExecutorConfig,
   work: (span: ExecutionSpan) => Promise<T>,
 ): Promise<T> {
-  const { programName, version, modelId, inputs, mode, timeoutMs } = execution;
+  const { programName: name, version, program, modelId, inputs, mode, timeoutMs } = execution;
   const attributes: Attributes = {
     'dspy.executor.mode': mode,
     'dspy.executor.timeout': timeoutMs / 1000,
     ...(modelId !== undefined && { 'dspy.executor.model_id': modelId }),
-    ...(mlflowTracking && { 'dspy.run.kind': 'execution', 'dspy.run.name': programName }),
+    ...(mlflowTracking && { 'dspy.run.kind': 'execution', 'dspy.run.name': name }),
     ...(mlflowTracking && experimentName !== undefined && { 'dspy.experiment': experimentName }),
   };
-  return traceCall({ name: programName, type: 'executor', version, inputs, attributes }, (span) =>
-    work(executionSpan(span, execution, mlflowTracking)),
-  );
+  const call = { name, type: 'executor', version, program, inputs, attributes };
+  return traceCall(call, (span) => work(executionSpan(span, execution, mlflowTracking)));
 }
 
 function executionSpan(
