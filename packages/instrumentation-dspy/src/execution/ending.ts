@@ -1,4 +1,5 @@
 import type { Outcome } from '../attributes/dspy.js';
+import { readProperty } from '../capture/read.js';
 
 /** Ax's control flow: thrown to end a stage or to stop at a function, and no failure of anything. */
 const SIGNALS: ReadonlySet<unknown> = new Set([
@@ -15,24 +16,24 @@ const MAX_CAUSES = 8;
  * minified but its `name` properties are right, and several copies of Ax may be loaded.
  */
 export function outcomeOf(error: unknown, signal: AbortSignal | undefined): Outcome {
+  let outcome: Outcome = 'error';
   let cause = error;
-  for (let depth = 0; depth < MAX_CAUSES && cause !== undefined && cause !== null; depth++) {
-    if (signal?.aborted === true && cause === signal.reason) return ofSignal(signal);
-    if (typeof cause !== 'object') break;
+  for (let depth = 0; depth < MAX_CAUSES; depth++) {
+    if (typeof cause !== 'object' || cause === null) break;
     const name: unknown = (cause as { name?: unknown }).name;
     if (SIGNALS.has(name)) return 'completed';
     if (name === CLARIFICATION) return 'clarification';
     if (ABORTS.has(name)) return ofSignal(signal);
-    if (TIMEOUTS.has(name)) return 'timeout';
+    if (TIMEOUTS.has(name)) outcome = 'timeout';
     cause = (cause as { cause?: unknown }).cause;
   }
-  return 'error';
+  // Older versions of Ax make a network error of an abort: what fails after it fails because of it.
+  return signal?.aborted === true ? ofSignal(signal) : outcome;
 }
 
 function ofSignal(signal: AbortSignal | undefined): Outcome {
   const reason: unknown = signal?.aborted === true ? signal.reason : undefined;
-  const name = typeof reason === 'object' && reason !== null ? (reason as Error).name : undefined;
-  return TIMEOUTS.has(name) ? 'timeout' : 'aborted';
+  return TIMEOUTS.has(readProperty(reason, 'name')) ? 'timeout' : 'aborted';
 }
 
 /** How an operation ends that is still open when the operation around it ends. */

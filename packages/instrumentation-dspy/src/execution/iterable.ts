@@ -5,12 +5,14 @@ import { DSPY_STREAM_CHUNKS, DSPY_STREAM_TIME_TO_FIRST_CHUNK } from '../attribut
 import type { AxCopy } from '../copy.js';
 import { diagnostics } from '../diagnostics.js';
 import type { Method, Wrapper } from '../hooks/types.js';
+import { viewOf } from '../view.js';
 import { unwatch, watch } from './abandoned.js';
 import { begin, type Entry } from './gate.js';
 import type { CallKind } from './kinds.js';
 import { withoutNativeTracer } from './native.js';
 import { Operation } from './operation.js';
 import { observe } from './result.js';
+import { runIn } from './run-in.js';
 
 /** A {@link CallKind} whose call returns an async iterator. */
 export interface StreamKind extends CallKind {
@@ -79,24 +81,23 @@ class StreamState {
       if (step === 'next') this.#begin(iterator);
     }
     const method = inner[step] as Method;
-    if (this.#context === undefined) return method.apply(inner, args);
     const operation = this.#operation;
     if (operation === undefined || operation.ended) {
-      return context.with(this.#context, method, inner, ...args);
+      return runIn(this.#context, method, inner, args);
     }
     this.#pending++;
     let result: unknown;
     try {
-      result = context.with(this.#context, method, inner, ...args);
+      result = runIn(this.#context, method, inner, args);
     } catch (error) {
-      this.#failed(operation, error, step, args);
+      this.#failed(operation, error, step);
       throw error;
     }
     return observe(
       result,
       true,
       (value) => this.#advanced(operation, value as IteratorResult<unknown>, step),
-      (error) => this.#failed(operation, error, step, args),
+      (error) => this.#failed(operation, error, step),
     );
   }
 
@@ -141,10 +142,10 @@ class StreamState {
     this.#settle(operation);
   }
 
-  #failed(operation: Operation, error: unknown, step: Step, args: unknown[]): void {
+  #failed(operation: Operation, error: unknown, step: Step): void {
     this.#pending--;
-    // The consumer threw its own error into the generator.
-    if (step === 'throw' && error === args[0]) operation.end('early_exit');
+    // What the consumer threw into the generator ended it, whatever the generator makes of it.
+    if (step === 'throw') operation.end('early_exit');
     else operation.fail(error);
     this.#settle(operation);
   }
@@ -171,9 +172,7 @@ class StreamState {
 }
 
 /** What async generators have in common: later additions to the language are inherited from it. */
-const AsyncIteratorPrototype: object = Object.getPrototypeOf(
-  Object.getPrototypeOf(async function* () {}.prototype),
-);
+const AsyncGeneratorPrototype: object = Object.getPrototypeOf(async function* () {}.prototype);
 
 class TracedGenerator {
   readonly #inner: AnyIterator;
@@ -199,13 +198,13 @@ class TracedGenerator {
   [Symbol.asyncIterator](): this {
     return this;
   }
-
-  get [Symbol.toStringTag](): string {
-    return 'AsyncGenerator';
-  }
 }
 
-Object.setPrototypeOf(TracedGenerator.prototype, AsyncIteratorPrototype);
+Object.setPrototypeOf(TracedGenerator.prototype, AsyncGeneratorPrototype);
+Reflect.deleteProperty(TracedGenerator.prototype, 'constructor');
+for (const step of ['next', 'return', 'throw'] as const) {
+  Object.defineProperty(TracedGenerator.prototype[step], 'length', { value: 1 });
+}
 const asyncDispose: symbol | undefined = Symbol.asyncDispose;
 if (asyncDispose !== undefined && !(asyncDispose in TracedGenerator.prototype)) {
   Object.defineProperty(TracedGenerator.prototype, asyncDispose, {
@@ -226,18 +225,13 @@ function wrapIterator(inner: AnyIterator, state: StreamState): unknown {
 
 /** An iterator of the user's own making keeps its other methods and its identity to `instanceof`. */
 function wrapCustomIterator(inner: AnyIterator, state: StreamState): unknown {
-  const proxy: object = new Proxy(inner, {
-    get(target, key) {
-      if (key === Symbol.asyncIterator) return () => proxy;
-      const value: unknown = Reflect.get(target, key, target);
-      if (typeof value !== 'function') return value;
-      if (key === 'next' || key === 'return' || key === 'throw') {
-        return (...args: unknown[]) => state.step(target, key, args, proxy);
-      }
-      return value.bind(target);
-    },
+  const view: object = viewOf(inner, (key) => {
+    if (key === Symbol.asyncIterator) return () => view;
+    return key === 'next' || key === 'return' || key === 'throw'
+      ? (...args: unknown[]) => state.step(inner, key, args, view)
+      : undefined;
   });
-  return proxy;
+  return view;
 }
 
 function isAsyncIterator(value: unknown): value is AnyIterator {

@@ -5,6 +5,7 @@ import {
   InMemorySpanExporter,
   type ReadableSpan,
   SimpleSpanProcessor,
+  type SpanProcessor,
   type TracerConfig,
 } from '@opentelemetry/sdk-trace-base';
 import { DspyInstrumentation, type DspyInstrumentationConfig } from '../../src/index.js';
@@ -31,20 +32,30 @@ export function startTracing(
 ): Tracing {
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
   const exporter = new InMemorySpanExporter();
+  // The clock of a span's start has milliseconds: order within one is known to a processor alone.
+  const started: string[] = [];
+  const order: SpanProcessor = {
+    onStart: (span) => void started.push(span.spanContext().spanId),
+    onEnd: () => {},
+    forceFlush: async () => {},
+    shutdown: async () => {},
+  };
   const provider = new BasicTracerProvider({
     ...tracerConfig,
-    spanProcessors: [...(tracerConfig.spanProcessors ?? []), new SimpleSpanProcessor(exporter)],
+    spanProcessors: [
+      order,
+      ...(tracerConfig.spanProcessors ?? []),
+      new SimpleSpanProcessor(exporter),
+    ],
   });
   trace.setGlobalTracerProvider(provider);
   const instrumentation = new DspyInstrumentation(config);
   instrumentation.setTracerProvider(provider);
   for (const copy of copies) instrumentation.manuallyInstrument(copy);
 
+  const indexOf = (span: ReadableSpan): number => started.indexOf(span.spanContext().spanId);
   const spans = (): ReadableSpan[] =>
-    exporter.getFinishedSpans().toSorted((a, b) => {
-      const [[aSeconds, aNanos], [bSeconds, bNanos]] = [a.startTime, b.startTime];
-      return aSeconds - bSeconds || aNanos - bNanos;
-    });
+    exporter.getFinishedSpans().toSorted((a, b) => indexOf(a) - indexOf(b));
   return {
     instrumentation,
     provider,
@@ -60,7 +71,10 @@ export function startTracing(
       return found[0] as ReadableSpan;
     },
     tree: () => treeOf(spans()),
-    reset: () => exporter.reset(),
+    reset() {
+      exporter.reset();
+      started.length = 0;
+    },
     async stop() {
       instrumentation.disable();
       await provider.shutdown();
