@@ -57,7 +57,9 @@ export class Diagnostics {
     }
     tally.spans += drop.spans;
     tally.unreported += drop.spans;
-    if (now - tally.reportedAt >= DROP_INTERVAL_MS) this.#report(drop, tally, now);
+    // What is wrong with the settings has been said, and with it that nothing is exported.
+    if (drop.reason === 'misconfigured') tally.unreported = 0;
+    else if (now - tally.reportedAt >= DROP_INTERVAL_MS) this.#report(drop, tally, now);
     try {
       this.#onDrop?.({ ...drop, traceIds: drop.traceIds.slice(0, MAX_REPORTED_IDS) });
     } catch (error) {

@@ -15,6 +15,8 @@ export interface ExporterSettings {
   maxQueueBytes: number;
   maxSpansPerTrace: number;
   retryBudgetMs: number;
+  /** The same while no server has ever been reached: most likely there is none. */
+  firstRetryBudgetMs: number;
   remoteRootTimeoutMs: number;
   resourceAttributes: readonly string[];
   tags: Readonly<Record<string, string>>;
@@ -29,6 +31,8 @@ export interface Destination {
 }
 
 const MODES: readonly DeliveryMode[] = ['auto', 'otlp', 'start+otlp'];
+/** The SDK keeps the process for an export: no program ends much later because nobody runs a server. */
+const FIRST_RETRY_BUDGET_MS = 5_000;
 const LONGEST_MS = 24 * 60 * 60 * 1000;
 
 /** Every option name; the type makes sure that none is missing or too many. */
@@ -87,12 +91,14 @@ export function readOptions(options: MlflowSpanExporterOptions): {
     refuse(name, value, `a number from ${min} to ${max}`, String(fallback));
     return fallback;
   };
+  const retryBudgetMs = number('retryBudgetMs', 60_000, 0, LONGEST_MS);
   const settings: ExporterSettings = {
     mode: 'auto',
     spool: readSpool(options.spool, refuse),
     maxQueueBytes: number('maxQueueBytes', 64 * 1024 * 1024, 64 * 1024, Number.MAX_SAFE_INTEGER),
     maxSpansPerTrace: number('maxSpansPerTrace', 2_000, 10, 1_000_000),
-    retryBudgetMs: number('retryBudgetMs', 60_000, 0, LONGEST_MS),
+    retryBudgetMs,
+    firstRetryBudgetMs: options.retryBudgetMs === undefined ? FIRST_RETRY_BUDGET_MS : retryBudgetMs,
     remoteRootTimeoutMs: number('remoteRootTimeoutMs', 60_000, 1_000, LONGEST_MS),
     shutdownTimeoutMs: number('shutdownTimeoutMs', 5_000, 0, LONGEST_MS),
     resourceAttributes: DEFAULT_RESOURCE_ATTRIBUTES,

@@ -211,9 +211,11 @@ export class Pipeline {
     }
   }
 
-  #deadline(): number {
-    const { spool, retryBudgetMs } = this.#settings;
-    return Date.now() + (spool ? Math.min(PATIENCE_WITH_SPOOL_MS, retryBudgetMs) : retryBudgetMs);
+  #deadlines(): { deadline: number; firstDeadline: number } {
+    const { spool, retryBudgetMs, firstRetryBudgetMs } = this.#settings;
+    const after = (patience: number) =>
+      Date.now() + (spool ? Math.min(PATIENCE_WITH_SPOOL_MS, patience) : patience);
+    return { deadline: after(retryBudgetMs), firstDeadline: after(firstRetryBudgetMs) };
   }
 
   #deliverTrace({ record, bytes }: SizedTrace, batch: Batch): void {
@@ -233,8 +235,8 @@ export class Pipeline {
       }
       acknowledge();
     };
-    const deadline = this.#deadline();
-    this.#accept(traceParcel(record, { bytes, deadline, settle, hold: acknowledge }));
+    const options = { bytes, ...this.#deadlines(), settle, hold: acknowledge };
+    this.#accept(traceParcel(record, options));
   }
 
   #deliverRun(run: RunRecord, batch: Batch): void {
@@ -247,7 +249,7 @@ export class Pipeline {
       this.#settleOne(batch);
     };
     const bytes = JSON.stringify(run).length;
-    this.#accept(runParcel(run, { bytes, deadline: this.#deadline(), settle }));
+    this.#accept(runParcel(run, { bytes, ...this.#deadlines(), settle }));
   }
 
   #settleOne(batch: Batch): void {
@@ -257,7 +259,7 @@ export class Pipeline {
   #closeTraces(all: boolean): void {
     for (const record of this.#book.close(Date.now(), all)) {
       this.#accept(
-        traceParcel(record, { bytes: 500, deadline: this.#deadline(), settle: () => undefined }),
+        traceParcel(record, { bytes: 500, ...this.#deadlines(), settle: () => undefined }),
       );
     }
   }

@@ -103,7 +103,11 @@ export interface MlflowSpanExporterOptions extends ServerOptions {
   maxQueueBytes?: number | undefined;
   /** Spans of one trace beyond which the least telling are folded into counts on their parent. Default 2000. */
   maxSpansPerTrace?: number | undefined;
-  /** Milliseconds from `export()` to giving up on a server that does not answer or answers 408, 425, 429 or 5xx. Default 60 000. */
+  /**
+   * Milliseconds from `export()` to giving up on a server that does not answer or answers 408, 425, 429
+   * or 5xx. Default 60 000, and 5 000 while nothing listens at the address and never did: most likely
+   * there is no server, and the SDK would keep the ending process for it.
+   */
   retryBudgetMs?: number | undefined;
   /**
    * Milliseconds after the end of a local root (a span whose parent lives in another process) until

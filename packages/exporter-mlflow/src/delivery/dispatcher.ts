@@ -269,7 +269,7 @@ export class Dispatcher {
     const verdicts = await this.#send(unit);
     for (const { lane } of unit.parcels) this.#inFlight.delete(lane);
     // Saved meanwhile because the process seemed to end: somebody else answers for them now.
-    const open = unit.parcels.filter((parcel) => this.#owned.has(parcel));
+    const open = unit.parcels.filter((parcel) => !parcel.isSettled());
     for (const [verdict, parcels] of groupByVerdict(open, verdicts)) {
       try {
         this.#apply(verdict, parcels, unit);
@@ -370,8 +370,9 @@ export class Dispatcher {
   }
 
   /** What came from the spool is safe there and does not wait in memory. */
-  #deadlineOf({ fromSpool, deadline }: Parcel): number {
-    return fromSpool ? 0 : Math.min(deadline, this.#endsAt);
+  #deadlineOf({ fromSpool, deadline, firstDeadline }: Parcel): number {
+    if (fromSpool) return 0;
+    return Math.min(this.#server.wasReached ? deadline : firstDeadline, this.#endsAt);
   }
 
   #expire(now: number): void {

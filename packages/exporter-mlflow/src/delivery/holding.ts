@@ -78,7 +78,9 @@ function merge(parts: readonly TraceParcel[]): TraceParcel {
   const parcel = traceParcel(record, {
     bytes: parts.reduce((sum, { bytes }) => sum + bytes, 0),
     deadline: Math.max(...parts.map(({ deadline }) => deadline)),
+    firstDeadline: Math.max(...parts.map(({ firstDeadline }) => firstDeadline)),
     fromSpool: parts.every(({ fromSpool }) => fromSpool),
+    parts,
     settle: (settlement) => {
       for (const part of parts) part.settle(settlement);
     },

@@ -39,7 +39,9 @@ function shareSettlement(parcel: TraceParcel, records: readonly TraceRecord[]): 
     const part = traceParcel(record, {
       bytes: Math.ceil(parcel.bytes / Math.max(records.length, 2)),
       deadline: parcel.deadline,
+      firstDeadline: parcel.firstDeadline,
       fromSpool: parcel.fromSpool,
+      parts: [parcel],
       settle: (settlement) => {
         if (settlement.kind === 'dropped') lost += settlement.spans ?? record.spans.length;
         if (worst.kind !== 'dropped' && settlement.kind !== 'sent') worst = settlement;

@@ -7,6 +7,10 @@ import type { Verdict } from './verdict.js';
 
 /** A request that gets 500 so often is cut in two: its content may be why. */
 const FAILURES_BEFORE_SPLIT = 3;
+/** One trace alone that gets 500 so often, while the server takes others, is refused. */
+const FAILURES_BEFORE_REFUSAL = 8;
+/** Milliseconds at most between tries of a request that fails while others succeed. */
+const ODD_ONE_WAIT_MS = 1_000;
 
 /** What becomes of parcels after a try that did not deliver them. */
 export interface NextStep {
@@ -96,15 +100,17 @@ function afterFailure(
 ): NextStep {
   const { now, othersSucceed, random, deadlineOf } = situation;
   const failures = unit.failures + 1;
-  if (failures >= FAILURES_BEFORE_SPLIT) {
-    if (parcels.length > 1) return halves(parcels, FAILURES_BEFORE_SPLIT - 1);
-    if (othersSucceed) return final(parcels, 'rejected', detail);
+  if (failures >= FAILURES_BEFORE_SPLIT && parcels.length > 1) {
+    return halves(parcels, FAILURES_BEFORE_SPLIT - 1);
   }
+  if (failures >= FAILURES_BEFORE_REFUSAL && othersSucceed)
+    return final(parcels, 'rejected', detail);
+  const pause = othersSucceed ? random() * ODD_ONE_WAIT_MS : backoff(failures, random);
   // What came from the spool stays out of it until it is known whether its content is the reason.
-  const isPatient = failures < FAILURES_BEFORE_SPLIT;
+  const isPatient = othersSucceed || failures < FAILURES_BEFORE_SPLIT;
   return later(
     parcels,
-    { ...unit, isolated: true, failures, notBefore: now + backoff(failures, random) },
+    { ...unit, isolated: true, failures, notBefore: now + pause },
     {
       ...situation,
       deadlineOf: (parcel) =>

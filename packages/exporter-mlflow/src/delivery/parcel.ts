@@ -21,6 +21,8 @@ interface ParcelBase {
   readonly bytes: number;
   /** Milliseconds since the epoch after which it is given up or spooled. */
   readonly deadline: number;
+  /** The same while no server has ever been reached: most likely there is none. */
+  readonly firstDeadline: number;
   /** Taken from the spool: a failure gives it back at once instead of waiting in memory. */
   readonly fromSpool: boolean;
   /** Tries so far. */
@@ -31,6 +33,8 @@ interface ParcelBase {
   settle(settlement: Settlement): void;
   /** Called once, after `settle`. */
   whenSettled(listener: () => void): void;
+  /** Somebody has answered for it. */
+  isSettled(): boolean;
   /** It waits in memory until its trace is whole (servers before 3.15): whoever gave it need not wait. */
   hold(): void;
 }
@@ -55,9 +59,12 @@ export type Parcel = TraceParcel | RunParcel;
 export interface ParcelOptions {
   bytes: number;
   deadline: number;
+  firstDeadline?: number;
   fromSpool?: boolean;
   settle(settlement: Settlement): void;
   hold?: () => void;
+  /** Parcels whose settlement this one's is. */
+  parts?: readonly Parcel[];
 }
 
 export function traceParcel(record: TraceRecord, options: ParcelOptions): TraceParcel {
@@ -77,12 +84,15 @@ export function runParcel(record: RunRecord, options: ParcelOptions): RunParcel 
   return { type: 'run', record, lane: record.key, spans: 0, ...common(options) };
 }
 
-function common({ bytes, deadline, fromSpool = false, settle, hold }: ParcelOptions) {
+function common(options: ParcelOptions) {
+  const { bytes, deadline, firstDeadline = deadline, fromSpool = false, settle, hold } = options;
+  const { parts = [] } = options;
   let settled = false;
   let listener: (() => void) | undefined;
   return {
     bytes,
     deadline,
+    firstDeadline,
     fromSpool,
     tries: 0,
     uncertain: false,
@@ -95,6 +105,7 @@ function common({ bytes, deadline, fromSpool = false, settle, hold }: ParcelOpti
     whenSettled(called: () => void): void {
       listener = called;
     },
+    isSettled: () => settled || (parts.length > 0 && parts.every((part) => part.isSettled())),
     hold(): void {
       hold?.();
     },

@@ -23,6 +23,7 @@ export class ServerState {
   #profile: ServerProfile | undefined;
   #profileAt = 0;
   #lastSuccessAt = 0;
+  #wasReached = false;
   #trouble: { reason: DropReason; detail: string } = {
     reason: 'retries_exhausted',
     detail: 'it gave no answer in time',
@@ -36,6 +37,11 @@ export class ServerState {
 
   get address(): string {
     return this.#options.address;
+  }
+
+  /** A request has got through to it, whatever the answer. */
+  get wasReached(): boolean {
+    return this.#wasReached;
   }
 
   /** Milliseconds since the epoch of the last delivery. */
@@ -58,6 +64,7 @@ export class ServerState {
   learned(profile: ServerProfile, now: number): void {
     this.#profile = profile;
     this.#profileAt = now;
+    this.#wasReached = true;
     const version = profile.version ?? 'of unknown version';
     this.#options.diagnostics.debug(`MLflow ${version} at ${this.address}`);
   }
@@ -77,6 +84,7 @@ export class ServerState {
 
   delivered(now: number): void {
     this.#lastSuccessAt = now;
+    this.#wasReached = true;
     const wasDown = this.gate.isProbing;
     this.gate.succeeded();
     this.#options.diagnostics.serverState(
@@ -89,8 +97,10 @@ export class ServerState {
   failed(verdict: Extract<Verdict, { kind: 'retry' }>, now: number): void {
     this.gate.failed(now, verdict.retryAfterMs);
     this.#trouble = { reason: verdict.reason, detail: verdict.detail };
-    // A server that comes back may be another version.
-    if (verdict.state === 'unreachable' && !this.#options.profile) this.#profile = undefined;
+    // Nobody listens: what comes back may be another version.
+    const isDown = verdict.state === 'unreachable' && !verdict.uncertain;
+    this.#wasReached ||= !isDown;
+    if (isDown && !this.#options.profile) this.#profile = undefined;
     this.#tell(verdict.state, verdict.detail);
   }
 

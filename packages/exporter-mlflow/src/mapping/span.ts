@@ -88,12 +88,12 @@ function writeModelFacts(attributes: AttributeMap, usage: ReturnType<typeof read
 
 /**
  * Takes token counts and cost from a span whose own numbers sum up those of spans below, so that the
- * trace counts each call once. The empty object keeps servers from reading the span's other attributes,
- * which stay as they are.
+ * trace counts each call once. The empty list keeps servers from reading the span's other attributes, which
+ * stay as they are; an empty object would count as a total of 0 for all below (3.15 and newer).
  */
 export function dropRolledUpUsage(record: SpanRecord): void {
   const { attributes } = record;
-  if (serverReadsUsage(attributes)) attributes['mlflow.chat.tokenUsage'] = '{}';
+  if (serverReadsUsage(attributes)) attributes['mlflow.chat.tokenUsage'] = '[]';
   else delete attributes['mlflow.chat.tokenUsage'];
   delete attributes['mlflow.llm.cost'];
 }

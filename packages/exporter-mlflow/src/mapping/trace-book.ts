@@ -1,3 +1,4 @@
+import { SpanKind } from '@opentelemetry/api';
 import type {
   AssessmentRecord,
   AttributeMap,
@@ -26,6 +27,7 @@ import { readText } from './read.js';
 import { dropRollups } from './rollup.js';
 import { takeRun } from './run.js';
 import type { MappedSpan } from './span.js';
+import { UNKNOWN_TYPE } from './span-type.js';
 import { cap } from './text.js';
 
 export interface TraceBookOptions {
@@ -73,6 +75,8 @@ interface TraceMemory {
   assessments: AssessmentRecord[];
   fold: FoldMemory;
   usageAbove: Set<string>;
+  /** A request went out that another process may have continued the trace from. */
+  leftProcess: boolean;
   restates: boolean;
 }
 
@@ -175,6 +179,7 @@ export class TraceBook {
         assessments: [],
         fold: createFoldMemory(),
         usageAbove: new Set(),
+        leftProcess: false,
         restates: false,
       };
     } else {
@@ -242,6 +247,9 @@ export class TraceBook {
     memory.user ??= readText(attributes, 'user.id');
     memory.clientRequestId ??= readText(attributes, 'dspy.client_request_id');
     memory.assessments.push(...readAssessments(record));
+    memory.leftProcess ||=
+      (record.kind === SpanKind.CLIENT || record.kind === SpanKind.PRODUCER) &&
+      attributes['mlflow.spanType'] === UNKNOWN_TYPE;
     // On the execution's outermost span; its parent may be anybody's.
     const isOurs = attributes['dspy.module.name'] !== undefined;
     const outermost = isOurs || record.parentSpanId === undefined || record.parentIsRemote;
@@ -281,9 +289,12 @@ export class TraceBook {
   }
 
   #rootCame(memory: TraceMemory, root: SpanRecord): void {
-    if (memory.root === 'closed') memory.restates = true;
-    memory.root = 'local';
     memory.rootStatus = root.status.code === 2 ? 2 : 1;
+    // A process further down may have closed the trace as OK; only StartTraceV3 takes that back.
+    if (memory.root === 'closed' || (memory.leftProcess && memory.rootStatus === 2)) {
+      memory.restates = true;
+    }
+    memory.root = 'local';
     memory.rootName =
       readText(root.attributes, `mlflow.traceTag.${TRACE_NAME_TAG}`) ??
       readText(root.attributes, 'dspy.module.name') ??
