@@ -196,6 +196,6 @@ export function asExecutionError(error: unknown): ExecutionError {
   return new ExecutionError('PROGRAM_FAILED', messageOf(error), { cause: error });
 }
 
-export function secondsSince(start: number): number {
+function secondsSince(start: number): number {
   return (performance.now() - start) / 1000;
 }

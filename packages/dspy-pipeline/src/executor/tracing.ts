@@ -16,7 +16,7 @@ export interface TracedExecution {
 }
 
 /** What is known of an execution at its end. */
-export interface ExecutionEnd {
+interface ExecutionEnd {
   readonly success: boolean;
   /** Seconds. */
   readonly executionTime: number;

@@ -14,7 +14,7 @@ import {
 import { type ConfigSignature, fromLibrary, readSignature } from './signatures.js';
 
 /** What a config file describes: one of these is its program. */
-export type ConfigProgram =
+type ConfigProgram =
   | { readonly kind: 'signature'; readonly signature: ConfigSignature }
   | { readonly kind: 'chain'; readonly chain: Chain }
   | {
