@@ -231,6 +231,8 @@ describe.each(['3.17.2', '3.12.0', '3.8.1'])('MLflow %s', (version) => {
     await client.setTraceTag(traceId, 'a', '1');
     await client.setTraceTag(traceId, 'b', '2');
     await client.deleteTraceTag(traceId, 'b');
+    for (let i = 0; i < 2; i++)
+      await client.linkPrompts(traceId, [{ name: 'greeting', version: 1 }]);
     const trace = await client.getTrace(traceId);
     const byName = (trace?.assessments ?? []).sort((a, b) => (a.name < b.name ? -1 : 1));
     expect(byName).toMatchObject([
@@ -238,6 +240,8 @@ describe.each(['3.17.2', '3.12.0', '3.8.1'])('MLflow %s', (version) => {
       { id, name: 'late', value: 4 },
     ]);
     expect(trace?.tags).toMatchObject({ a: '1' });
+    const usingPrompt = client.getTraces({ filter: "prompt = 'greeting/1'" });
+    expect((await usingPrompt.toArray()).map(({ traceId }) => traceId)).toEqual([`tr-${traceId}`]);
     expect(trace?.tags).not.toHaveProperty('b');
     await expect(
       client.logFeedback({ traceId: hex(16), name: 'never', value: 1, waitMs: 100 }),
@@ -373,9 +377,8 @@ print(json.dumps([[s.name, s.inputs, s.outputs, s.span_type, s.status.status_cod
 
   describe('runs that spans asked for', () => {
     it('hold what Python’s own runs of evaluations and compiles hold', async () => {
-      for (const file of ['evaluate_log_evals', 'compile_bootstrap', 'compile_random_search']) {
+      for (const golden of Object.values(readGolden())) {
         const name = newName();
-        const golden = readGolden(file);
         const recorder = createRunRecorder(connection, createExperimentResolver(connection));
         const keys = new Map(golden.map(({ id }) => [id, `${hex(16)}:${hex(8)}`]));
         // Children end, and so are recorded, before their parents.
@@ -507,9 +510,10 @@ interface GoldenRun {
   artifacts: Record<string, unknown>;
 }
 
-function readGolden(file: string): GoldenRun[] {
-  const path = new URL(`../parity/golden/${file}.json`, import.meta.url);
-  return (JSON.parse(readFileSync(path, 'utf8')) as { runs: GoldenRun[] }).runs;
+/** What `log_evals` and `log_compiles` of Python's DSPy integration left on a server, condensed. */
+function readGolden(): Record<string, GoldenRun[]> {
+  const path = new URL('./fixtures/python-runs.json', import.meta.url);
+  return JSON.parse(readFileSync(path, 'utf8')) as Record<string, GoldenRun[]>;
 }
 
 /** MLflow's params are text. */

@@ -8,6 +8,7 @@ import type {
   Expectation,
   Feedback,
   NewRun,
+  PromptVersion,
   Run,
   RunData,
   RunEndStatus,
@@ -93,6 +94,11 @@ export class MlflowClient {
 
   deleteAssessment(traceId: string, assessmentId: string): Promise<void> {
     return this.#backend.deleteAssessment(traceIdOf(traceId), assessmentId);
+  }
+
+  /** Prompt versions of MLflow's registry that the trace used; its page shows them. Repeating it changes nothing. */
+  linkPrompts(traceId: string, prompts: readonly PromptVersion[]): Promise<void> {
+    return this.#backend.linkPrompts(traceIdOf(traceId), prompts);
   }
 
   /** `undefined` when there is none. Deleted ones are found too. */

@@ -3,6 +3,7 @@ export type {
   Feedback,
   Metric,
   NewRun,
+  PromptVersion,
   Run,
   RunData,
   RunEndStatus,

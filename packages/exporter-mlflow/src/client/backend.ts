@@ -1,6 +1,6 @@
 import type { AssessmentRecord, RunRecord } from '../internal-types.js';
 import type { ExperimentInfo } from '../server/experiments.js';
-import type { Run, RunEndStatus, Trace } from './types.js';
+import type { PromptVersion, Run, RunEndStatus, Trace } from './types.js';
 
 /** A checked {@link TraceQuery}. */
 export interface PlannedQuery {
@@ -40,6 +40,7 @@ export interface ClientBackend {
   /** The same id again changes nothing. */
   addAssessment(traceId: string, assessment: AssessmentRecord): Promise<AssessmentRecord>;
   deleteAssessment(traceId: string, assessmentId: string): Promise<void>;
+  linkPrompts(traceId: string, prompts: readonly PromptVersion[]): Promise<void>;
   experiment(by: { id: string } | { name: string }): Promise<ExperimentInfo | undefined>;
   getOrCreateExperiment(name: string): Promise<string>;
   createRun(run: PlannedRun): Promise<Run>;

@@ -1,10 +1,11 @@
 import { MlflowConfigError } from '../server/errors.js';
+import { LINKED_PROMPTS_TAG, parseText } from './trace-model.js';
 import type { Trace } from './types.js';
 
 /**
  * MLflow's search language for traces (mlflow/utils/search_utils.py), for the local store: conditions
  * joined by AND on `trace.status`, `trace.name`, `trace.timestamp_ms`, `trace.execution_time_ms`,
- * `trace.run_id`, `trace.client_request_id`, `trace.request_id`, `trace.text`, `tag.<key>`,
+ * `trace.run_id`, `trace.client_request_id`, `trace.request_id`, `trace.text`, `prompt`, `tag.<key>`,
  * `metadata.<key>`, `span.name`, `span.type`, `span.status`, `feedback.<name>`, `expectation.<name>`.
  */
 export function parseTraceFilter(filter: string): (trace: Trace) => boolean {
@@ -115,6 +116,7 @@ function fieldValues(filter: string, field: string): Values {
       if (key === 'text') {
         return ({ spans }) => spans.map(({ attributes }) => JSON.stringify(attributes));
       }
+      if (key === 'prompt') return promptsOf;
       const read = FIELDS[key];
       if (read) return (trace) => [read(trace)];
       break;
@@ -122,6 +124,13 @@ function fieldValues(filter: string, field: string): Values {
   }
   return fail(filter, `${JSON.stringify(field)} is not a field of traces`);
 }
+
+/** Linked prompts as `name/version`. */
+const promptsOf: Values = ({ tags }) => {
+  const linked = parseText(tags[LINKED_PROMPTS_TAG]);
+  if (!Array.isArray(linked)) return [];
+  return (linked as { name: string; version: string }[]).map((one) => `${one.name}/${one.version}`);
+};
 
 function plain(value: unknown): string | number | undefined {
   if (value === undefined || value === null) return undefined;

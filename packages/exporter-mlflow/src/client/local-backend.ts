@@ -23,8 +23,8 @@ import {
 } from '../store/stored.js';
 import type { ClientBackend, PlannedQuery, PlannedRun, PlannedRunData } from './backend.js';
 import { parseTraceFilter, parseTraceOrder } from './filter.js';
-import { parseText, toTrace } from './trace-model.js';
-import type { Run, RunEndStatus, Trace } from './types.js';
+import { LINKED_PROMPTS_TAG, parseText, toTrace } from './trace-model.js';
+import type { PromptVersion, Run, RunEndStatus, Trace } from './types.js';
 
 /** The client's calls on the folder of a local store. */
 export class LocalBackend implements ClientBackend {
@@ -142,6 +142,18 @@ export class LocalBackend implements ClientBackend {
       type: 'assessment',
       value: { traceId: otelTraceId(traceId), remove: assessmentId },
     });
+  }
+
+  async linkPrompts(traceId: string, prompts: readonly PromptVersion[]): Promise<void> {
+    const trace = await this.trace(traceId);
+    const known = parseText(trace?.tags[LINKED_PROMPTS_TAG]);
+    const linked = (Array.isArray(known) ? known : []) as { name: string; version: string }[];
+    for (const { name, version } of prompts) {
+      const link = { name, version: String(version) };
+      const isKnown = linked.some((one) => one.name === name && one.version === link.version);
+      if (!isKnown) linked.push(link);
+    }
+    await this.setTraceTag(traceId, LINKED_PROMPTS_TAG, JSON.stringify(linked));
   }
 
   async experiment(by: { id: string } | { name: string }): Promise<ExperimentInfo | undefined> {

@@ -20,6 +20,7 @@ import { getSpans, type ReadSpan } from '../server/trace-spans.js';
 import {
   deleteTraceTag,
   getTraceInfo,
+  linkPrompts,
   linkTracesToRun,
   readAssessments,
   readDuration,
@@ -29,7 +30,7 @@ import {
 } from '../server/traces.js';
 import type { ClientBackend, PlannedQuery, PlannedRun, PlannedRunData } from './backend.js';
 import { isTraceState, toTrace } from './trace-model.js';
-import type { Run, RunEndStatus, Trace } from './types.js';
+import type { PromptVersion, Run, RunEndStatus, Trace } from './types.js';
 
 /** The client's calls on an MLflow server. */
 export class ServerBackend implements ClientBackend {
@@ -118,6 +119,10 @@ export class ServerBackend implements ClientBackend {
 
   deleteAssessment(traceId: string, assessmentId: string): Promise<void> {
     return deleteAssessment(this.#connection, traceId, assessmentId);
+  }
+
+  linkPrompts(traceId: string, prompts: readonly PromptVersion[]): Promise<void> {
+    return linkPrompts(this.#connection, traceId, prompts);
   }
 
   experiment(by: { id: string } | { name: string }): Promise<ExperimentInfo | undefined> {

@@ -158,5 +158,11 @@ export interface Feedback {
   waitMs?: number;
 }
 
+/** A version of a prompt in MLflow's prompt registry. */
+export interface PromptVersion {
+  name: string;
+  version: string | number;
+}
+
 /** What the right answer would have been. */
 export type Expectation = Omit<Feedback, 'error'>;

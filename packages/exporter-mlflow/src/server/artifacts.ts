@@ -10,7 +10,7 @@ export class ArtifactLocationError extends Error {
 }
 
 /** Path below `/api/2.0/mlflow-artifacts/artifacts/` of an artifact URI; undefined when the server does not proxy it. */
-export function artifactPath(artifactUri: string): string | undefined {
+function artifactPath(artifactUri: string): string | undefined {
   const match = /^mlflow-artifacts:(?:\/\/[^/]*)?\/+(.*)$/.exec(artifactUri);
   return match?.[1]?.replace(/\/+$/, '');
 }

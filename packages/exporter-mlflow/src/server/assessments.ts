@@ -109,7 +109,7 @@ export async function createAssessment(
 }
 
 /** `GET …/assessments/{id}`; `undefined` when the trace has none of that id. */
-export async function getAssessment(
+async function getAssessment(
   connection: Connection,
   traceId: string,
   assessmentId: string,

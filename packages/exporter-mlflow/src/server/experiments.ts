@@ -157,7 +157,7 @@ async function absent(
 }
 
 /** Id of the new experiment. Rejects with `RESOURCE_ALREADY_EXISTS` where the name is taken. */
-export async function createExperiment(
+async function createExperiment(
   connection: Connection,
   name: string,
   tags: Record<string, string> = {},

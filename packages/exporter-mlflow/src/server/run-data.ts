@@ -16,7 +16,7 @@ interface Pair {
   value: string;
 }
 
-export interface LogBatch {
+interface LogBatch {
   metrics: { key: string; value: number; timestamp: number; step: number }[];
   params: Pair[];
   tags: Pair[];

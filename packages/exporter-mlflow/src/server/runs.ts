@@ -28,9 +28,9 @@ export interface RunRecorder {
 }
 
 /** Run tag that holds {@link RunRecord.key}. */
-export const RUN_KEY_TAG = 'dspy.run_key';
+const RUN_KEY_TAG = 'dspy.run_key';
 /** Run tag set last: everything of the record is there. */
-export const RUN_COMPLETE_TAG = 'dspy.run_complete';
+const RUN_COMPLETE_TAG = 'dspy.run_complete';
 /** Run tag with the names of metrics that were left out; the mapping of spans uses it too. */
 const SKIPPED_METRICS_TAG = 'dspy.skipped_metrics';
 const LOGGED_ARTIFACTS_TAG = 'mlflow.loggedArtifacts';

@@ -65,7 +65,7 @@ export interface ConnectionSettings {
   requestTimeoutMs: number;
 }
 
-export type Destination =
+type Destination =
   | { kind: 'server'; connection: ConnectionSettings }
   | { kind: 'local'; directory: string };
 
@@ -88,7 +88,7 @@ export type SettingsResult =
   | { ok: true; settings: ResolvedSettings; warnings: string[] }
   | { ok: false; problems: SettingProblem[] };
 
-export const DEFAULT_TRACKING_URI = 'file:./traces';
+const DEFAULT_TRACKING_URI = 'file:./traces';
 export const DEFAULT_REQUEST_TIMEOUT_MS = 30_000;
 const LONGEST_TIMEOUT_MS = 24 * 60 * 60 * 1000;
 

@@ -6,7 +6,7 @@ import { call } from './rest.js';
 import { traceIdOf, traceRequestPath } from './trace-id.js';
 
 /** Most traces that one call may link to a run. */
-export const MAX_LINKED_TRACES = 100;
+const MAX_LINKED_TRACES = 100;
 /** Most traces of one page of a search. */
 export const MAX_SEARCH_PAGE = 500;
 
@@ -29,7 +29,7 @@ export interface WireTraceInfo {
  * The whole body of StartTraceV3. It must be complete every time: the server overwrites time, state
  * and client request id with what is there, absent ones with nothing.
  */
-export function toWireTraceInfo(info: TraceInfoRecord, experimentId: string): WireTraceInfo {
+function toWireTraceInfo(info: TraceInfoRecord, experimentId: string): WireTraceInfo {
   const metadata: Record<string, string> = { 'mlflow.trace_schema.version': '3', ...info.metadata };
   if (info.runId) metadata['mlflow.sourceRun'] = info.runId;
   const tags = { ...info.tags };
@@ -99,13 +99,16 @@ export async function linkTracesToRun(
 export async function linkPrompts(
   connection: Connection,
   traceId: string,
-  prompts: readonly { name: string; version: string }[],
+  prompts: readonly { name: string; version: string | number }[],
 ): Promise<void> {
   if (prompts.length === 0) return;
   await call(connection, {
     method: 'POST',
     path: '/api/2.0/mlflow/traces/link-prompts',
-    body: { trace_id: traceIdOf(traceId), prompt_versions: prompts },
+    body: {
+      trace_id: traceIdOf(traceId),
+      prompt_versions: prompts.map(({ name, version }) => ({ name, version: String(version) })),
+    },
   });
 }
 

@@ -5,7 +5,7 @@ import type { StoreRecord } from './records.js';
 import { writeBatchSync } from './segment-writer.js';
 
 /** Ending of the files that hold records; the number is the version of the line format. */
-export const SEGMENT_SUFFIX = '.v1.log';
+const SEGMENT_SUFFIX = '.v1.log';
 /** In the place of an owner's id: a file that anyone may take over. */
 const NO_OWNER = '0-000000000000';
 

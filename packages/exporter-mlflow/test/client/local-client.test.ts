@@ -309,6 +309,7 @@ describe('assessments and tags in the local store', () => {
     await write(traceRecord({ traceId, tags: { a: '1', b: '2' } }));
     await client.setTraceTag(`tr-${traceId}`, 'a', 'new');
     await client.deleteTraceTag(traceId, 'b');
+    for (const version of [1, '1', 2]) await client.linkPrompts(traceId, [{ name: 'p', version }]);
     const give = (value: number) =>
       client.logFeedback({ traceId, name: 'stars', value, rationale: 'why', idempotencyKey: 'k' });
     const first = await give(3);
@@ -322,7 +323,10 @@ describe('assessments and tags in the local store', () => {
     await client.deleteAssessment(traceId, other.id);
     const reader = new MlflowClient({ trackingUri: `file:${directory}` });
     expect(await reader.getTrace(traceId)).toMatchObject({
-      tags: { a: 'new' },
+      tags: {
+        a: 'new',
+        'mlflow.linkedPrompts': '[{"name":"p","version":"1"},{"name":"p","version":"2"}]',
+      },
       assessments: [
         {
           name: 'stars',
@@ -335,6 +339,8 @@ describe('assessments and tags in the local store', () => {
       ],
     });
     expect((await reader.getTrace(traceId))?.tags.b).toBeUndefined();
+    const filter = "prompt = 'p/2'";
+    expect(await reader.getTraces({ experimentName, filter }).toArray()).toHaveLength(1);
     await reader.close();
   });
 
