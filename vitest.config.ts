@@ -29,6 +29,18 @@ export default defineConfig({
       {
         resolve: { alias },
         test: {
+          name: 'robust',
+          include: ['test/robust/**/*.test.ts'],
+          pool: 'forks',
+          // They measure memory and time, or drive many processes.
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 600_000,
+        },
+      },
+      {
+        resolve: { alias },
+        test: {
           name: 'e2e',
           include: ['test/{e2e,parity}/**/*.test.ts'],
           pool: 'forks',

@@ -7,6 +7,7 @@ import { createKeyMatcher, safeString } from './capture/redact.js';
 import { toJson } from './capture/serialize.js';
 import { diagnostics } from './diagnostics.js';
 import { type TraceValues, traceValuesOf, withTraceValues } from './execution/context.js';
+import { runIn } from './execution/run-in.js';
 import { tagAttributes } from './settings.js';
 
 /** What executions within {@link withTraceContext} belong to. */
@@ -55,7 +56,7 @@ export function withTraceContext<T>(values: TraceContext, fn: () => T): T {
   } catch (fault) {
     diagnostics.fault('withTraceContext', fault);
   }
-  return context.with(inner, fn);
+  return runIn(inner, fn, undefined, []) as T;
 }
 
 /** Values with what they were made of, so that inner ones can be merged with them. */

@@ -1,4 +1,3 @@
-import { context } from '@opentelemetry/api';
 import type { AxCopy } from '../copy.js';
 import { diagnostics } from '../diagnostics.js';
 import type { Method, Wrapper } from '../hooks/types.js';
@@ -6,22 +5,21 @@ import { begin, type Entry } from './gate.js';
 import type { CallKind } from './kinds.js';
 import { withoutNativeTracer } from './native.js';
 import { Operation } from './operation.js';
-import { isAsyncFunction, observe } from './result.js';
+import { observe } from './result.js';
+import { runIn } from './run-in.js';
 
 /** Traces a method that returns a value, a promise or a thenable. */
 export function tracedCall(kind: CallKind): Wrapper {
-  return (original, copy) => {
-    const fresh = isAsyncFunction(original);
-    return function (this: unknown, ...args: unknown[]): unknown {
-      return traceFunction(copy, kind, original, this, args, fresh);
+  return (original, copy) =>
+    function (this: unknown, ...args: unknown[]): unknown {
+      return traceFunction(copy, kind, original, this, args, true);
     };
-  };
 }
 
 /**
  * Calls a function and traces the call. What it returns or throws is what the function does.
  *
- * @param fresh The function is an async one, see {@link observe}.
+ * @param passOn Anyone may call it, and may leave a failure unhandled: see {@link observe}.
  */
 export function traceFunction(
   copy: AxCopy,
@@ -29,7 +27,7 @@ export function traceFunction(
   original: Method,
   self: unknown,
   args: unknown[],
-  fresh: boolean,
+  passOn: boolean,
 ): unknown {
   let entry: Entry;
   let passed = args;
@@ -39,9 +37,8 @@ export function traceFunction(
   } catch (fault) {
     diagnostics.fault('begin', fault);
   }
-  if (entry === undefined) return original.apply(self, passed);
-  if (!(entry instanceof Operation)) return context.with(entry, original, self, ...passed);
-  return runOperation(entry, original, self, passed, fresh);
+  if (!(entry instanceof Operation)) return runIn(entry, original, self, passed);
+  return runOperation(entry, original, self, passed, passOn);
 }
 
 /** Runs a function as an operation that has begun, and ends the operation with what comes of it. */
@@ -50,21 +47,18 @@ export function runOperation(
   original: Method,
   self: unknown,
   args: unknown[],
-  fresh: boolean,
+  passOn: boolean,
 ): unknown {
   let result: unknown;
   try {
-    result =
-      operation.context === undefined
-        ? original.apply(self, args)
-        : context.with(operation.context, original, self, ...args);
+    result = runIn(operation.context, original, self, args);
   } catch (error) {
     failed(operation, error, self, args);
     throw error;
   }
   return observe(
     result,
-    fresh,
+    passOn,
     (value) => finished(operation, value, self, args),
     (error) => failed(operation, error, self, args),
   );

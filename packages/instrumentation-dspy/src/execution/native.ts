@@ -1,4 +1,5 @@
 import { ProxyTracerProvider, type Tracer } from '@opentelemetry/api';
+import { readProperty } from '../capture/read.js';
 import type { AxCopy } from '../copy.js';
 import type { CallKind } from './kinds.js';
 
@@ -41,8 +42,8 @@ export function withoutNativeTracer(
 
 /** A service's tracer. Read from the field in Ax's own classes: `getOptions` builds an object of all options. */
 function tracerOf(service: HasTracer | undefined): unknown {
-  if (service === undefined || service === null) return undefined;
-  if ('tracer' in service) return service.tracer;
+  if (typeof service !== 'object' || service === null) return undefined;
+  if ('tracer' in service) return readProperty(service, 'tracer');
   const { ai } = service;
   if (typeof ai === 'object' && ai !== null && 'tracer' in ai) return ai.tracer;
   return service.getOptions?.()?.tracer;

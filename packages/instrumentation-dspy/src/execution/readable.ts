@@ -1,7 +1,7 @@
-import { context } from '@opentelemetry/api';
 import { diagnostics } from '../diagnostics.js';
 import { type Orphan, unwatch, watch } from './abandoned.js';
 import type { Operation } from './operation.js';
+import { runIn } from './run-in.js';
 
 /** Takes note of what passes through a stream. */
 export interface Tap {
@@ -31,9 +31,7 @@ export function tapStream(
     tap.collected();
   };
   const read = (): Promise<ReadResult> =>
-    operation.context === undefined
-      ? reader.read()
-      : context.with(operation.context, reader.read, reader);
+    runIn(operation.context, reader.read, reader, []) as Promise<ReadResult>;
   const stream = new ReadableStream<unknown>(
     {
       async pull(controller) {

@@ -6,18 +6,18 @@ type OnValue = (value: unknown) => void;
 /**
  * Tells what comes of a call, without a change for who receives it.
  *
- * - A promise that an async function returned is nobody's yet. It is passed on with the observers in
- *   between, so that a rejection nobody handles stays an unhandled rejection.
- * - Any other native promise may be someone's own: it is returned as it is and observed on the side.
+ * - A plain promise is passed on with the observers in between (`passOn`), so that a rejection nobody
+ *   handles stays an unhandled rejection; or it is returned as it is and observed on the side, where the
+ *   receiver is known to handle it.
+ * - A promise with a class or properties of its own is returned as it is and observed on the side.
  * - A thenable of its own kind may do its work only once `then` is called: it is observed when the
  *   receiver calls it, and never by us.
  *
- * @param fresh The function is an async one, see {@link isAsyncFunction}.
- * @returns What the receiver of the call gets: `result` itself but for the first case.
+ * @returns What the receiver of the call gets: `result` itself but for a promise that is passed on.
  */
 export function observe(
   result: unknown,
-  fresh: boolean,
+  passOn: boolean,
   onValue: OnValue,
   onError: OnValue,
 ): unknown {
@@ -25,7 +25,7 @@ export function observe(
     onValue(result);
     return result;
   }
-  if (fresh && result instanceof Promise) {
+  if (passOn && isPlainPromise(result)) {
     return result.then(
       (value) => {
         onValue(value);
@@ -45,13 +45,23 @@ export function observe(
   return result;
 }
 
-function isThenable(value: unknown): value is PromiseLike<unknown> {
+/** `true` for what `await` waits for. */
+export function isThenable(value: unknown): value is PromiseLike<unknown> {
   if ((typeof value !== 'object' || value === null) && typeof value !== 'function') return false;
   try {
     return typeof (value as { then?: unknown }).then === 'function';
   } catch {
     return false;
   }
+}
+
+function isPlainPromise(value: object): value is Promise<unknown> {
+  return (
+    value instanceof Promise &&
+    value.constructor === Promise &&
+    value.then === Promise.prototype.then &&
+    Object.keys(value).length === 0
+  );
 }
 
 /** `true` when every call returns a new promise that nobody else has. */

@@ -7,8 +7,9 @@ import { diagnostics } from '../diagnostics.js';
 import { traceFunction } from '../execution/call.js';
 import type { CallKind } from '../execution/kinds.js';
 import type { Operation } from '../execution/operation.js';
-import { isAsyncFunction } from '../execution/result.js';
+import { runIn } from '../execution/run-in.js';
 import { disguise, isPatched } from '../patches.js';
+import { viewOf } from '../view.js';
 import { AgentRun } from './agent-run.js';
 import { activeOperation } from './run.js';
 import { traceToolFunction } from './tool.js';
@@ -50,7 +51,7 @@ const wrapCreateSession: Wrapper = (original, copy) =>
       diagnostics.fault('runtime.createSession', fault);
     }
     const session: unknown = original.apply(this, passed);
-    return host === undefined ? session : viewOf(session, host, codeKind(languageOf(this)));
+    return host === undefined ? session : viewOfSession(session, host, codeKind(languageOf(this)));
   };
 
 /** A runtime of the user's own is hooked where its method is: on its class, or on the object itself. */
@@ -114,16 +115,11 @@ function codeKind(language: string): CallKind {
 }
 
 /** The session with `execute` and `patchGlobals` traced; all else is the session's own. */
-function viewOf(session: unknown, host: Host, kind: CallKind): unknown {
+function viewOfSession(session: unknown, host: Host, kind: CallKind): unknown {
   if (typeof session !== 'object' || session === null) return session;
-  return new Proxy(session, {
-    get(target, key) {
-      const value: unknown = Reflect.get(target, key, target);
-      if (typeof value !== 'function') return value;
-      if (key === 'execute') return executor(target as Session, value as Method, host, kind);
-      if (key === 'patchGlobals') return patcher(target as Session, value as Method, host);
-      return value.bind(target);
-    },
+  return viewOf(session as Session, (key, method) => {
+    if (key === 'execute') return executor(session as Session, method, host, kind);
+    return key === 'patchGlobals' ? patcher(session as Session, method, host) : undefined;
   });
 }
 
@@ -136,7 +132,7 @@ function executor(session: Session, execute: Method, host: Host, kind: CallKind)
     const before = host.current;
     const run = (...passed: unknown[]): unknown => execute.apply(session, passed);
     // The operation's receiver is the host, so that its context is there when the code calls back.
-    const result = traceFunction(host.copy, kind, run, host, args, isAsyncFunction(execute));
+    const result = traceFunction(host.copy, kind, run, host, args, true);
     if (host.current !== before) restoreAfter(result, host, before);
     return result;
   };
@@ -223,7 +219,7 @@ function toolOf(host: Host, func: Method, qualifiedName: string): Method {
 
 function inHostContext(host: Host, func: Method): Method {
   return disguise(function (this: unknown, ...args: unknown[]): unknown {
-    return context.with(host.current, func, this, ...args);
+    return runIn(host.current, func, this, args);
   }, func);
 }
 

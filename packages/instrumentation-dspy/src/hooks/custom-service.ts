@@ -1,7 +1,7 @@
 import { type AxCopy, isOfAxClass } from '../copy.js';
 import { isPatched } from '../patches.js';
+import { viewOf } from '../view.js';
 import { traceChat } from './chat.js';
-import type { Method } from './types.js';
 
 const views = new WeakMap<object, WeakMap<AxCopy, object>>();
 
@@ -21,19 +21,10 @@ export function traceableService(copy: AxCopy, service: unknown): unknown {
   }
   let view = byCopy.get(copy);
   if (view === undefined) {
-    view = viewOf(copy, service);
+    view = viewOf(service, (key, method) =>
+      key === 'chat' ? (...args: unknown[]) => traceChat(copy, method, service, args) : undefined,
+    );
     byCopy.set(copy, view);
   }
   return view;
-}
-
-function viewOf(copy: AxCopy, service: object): object {
-  return new Proxy(service, {
-    get(target, key) {
-      const value: unknown = Reflect.get(target, key, target);
-      if (typeof value !== 'function') return value;
-      if (key !== 'chat') return value.bind(target);
-      return (...args: unknown[]) => traceChat(copy, value as Method, target, args);
-    },
-  });
 }

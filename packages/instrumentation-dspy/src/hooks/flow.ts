@@ -7,7 +7,6 @@ import { traceFunction } from '../execution/call.js';
 import { type StreamKind, tracedIterable } from '../execution/iterable.js';
 import type { CallKind } from '../execution/kinds.js';
 import type { Operation } from '../execution/operation.js';
-import { isAsyncFunction } from '../execution/result.js';
 import { AgentRun } from './agent-run.js';
 import { DeltaCollector } from './deltas.js';
 import {
@@ -109,9 +108,8 @@ function isInside(self: object): boolean {
   return operation?.state instanceof AgentRun && operation.state.isPipeline(self);
 }
 
-const wrapForward: Wrapper = (original, copy) => {
-  const fresh = isAsyncFunction(original);
-  return function (this: Flow & object, ...args: unknown[]): unknown {
+const wrapForward: Wrapper = (original, copy) =>
+  function (this: Flow & object, ...args: unknown[]): unknown {
     let inside = false;
     try {
       inside = isInside(this);
@@ -120,9 +118,8 @@ const wrapForward: Wrapper = (original, copy) => {
     }
     return inside
       ? original.apply(this, args)
-      : traceFunction(copy, flow, original, this, args, fresh);
+      : traceFunction(copy, flow, original, this, args, true);
   };
-};
 
 export const flowHooks: readonly Hook[] = [
   { target: 'AxFlow', method: 'forward', wrap: wrapForward },

@@ -1,9 +1,11 @@
 import { DSPY_TOOLS } from '../attributes/dspy.js';
+import { readArray, readProperty } from '../capture/read.js';
 import { safeString } from '../capture/redact.js';
 import type { AxCopy } from '../copy.js';
 import { diagnostics } from '../diagnostics.js';
 import { outcomeOf } from '../execution/ending.js';
 import type { Operation } from '../execution/operation.js';
+import { originalOf } from '../view.js';
 import { traceableService } from './custom-service.js';
 import { activeOperation, type GeneratorRun, runOf } from './run.js';
 import { type Tool, traceTools } from './tool.js';
@@ -38,8 +40,7 @@ const wrapAttempt: Wrapper = (original, copy) =>
       diagnostics.fault('generator.attempt', fault);
     }
     const attempt = original.apply(this, passed) as Iterator;
-    if (operation === undefined || run === undefined) return attempt;
-    return new ObservedAttempt(attempt, operation, run);
+    return operation === undefined ? attempt : new ObservedAttempt(attempt, operation, run);
   };
 
 function withTools(
@@ -64,7 +65,7 @@ class ObservedAttempt implements Iterator {
   constructor(
     private readonly attempt: Iterator,
     private readonly operation: Operation,
-    private readonly run: GeneratorRun,
+    private readonly run: GeneratorRun | undefined,
   ) {}
 
   next(...args: [] | [unknown]): Promise<IteratorResult<unknown>> {
@@ -87,6 +88,8 @@ class ObservedAttempt implements Iterator {
 
   private readonly failed = (error: unknown): void => {
     try {
+      giveToolsBack(error);
+      if (this.run === undefined) return;
       const outcome = outcomeOf(error, this.operation.signal);
       if (outcome !== 'error' && outcome !== 'timeout') return;
       this.operation.attempt(Math.max(0, this.run.requests - 1), error);
@@ -94,6 +97,14 @@ class ObservedAttempt implements Iterator {
       diagnostics.fault('generator.attempt', fault);
     }
   };
+}
+
+/** Ax names the tools that ended the program: they are to be the program's own, not our views of them. */
+function giveToolsBack(error: unknown): void {
+  if (readProperty(error, 'name') !== 'AxStopFunctionCallException') return;
+  for (const call of readArray(readProperty(error, 'calls'))) {
+    (call as { func?: unknown }).func = originalOf(readProperty(call, 'func'));
+  }
 }
 
 /** `AxGen.forwardSendRequest` is one request to the model. */

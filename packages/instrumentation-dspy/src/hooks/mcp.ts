@@ -19,7 +19,6 @@ import { diagnostics } from '../diagnostics.js';
 import { traceFunction } from '../execution/call.js';
 import type { CallKind } from '../execution/kinds.js';
 import type { Operation } from '../execution/operation.js';
-import { isAsyncFunction } from '../execution/result.js';
 import type { Settings } from '../settings.js';
 import { recordDocuments } from './retrieval.js';
 import { activeOperation } from './run.js';
@@ -174,9 +173,8 @@ function traced(
   result?: (value: unknown) => unknown,
 ): Wrapper {
   const kind = mcpKind(read, result);
-  return (original, copy) => {
-    const fresh = isAsyncFunction(original);
-    return function (this: Client & object, ...args: unknown[]): unknown {
+  return (original, copy) =>
+    function (this: Client & object, ...args: unknown[]): unknown {
       let skip = true;
       try {
         const call = read(args);
@@ -186,9 +184,8 @@ function traced(
       }
       return skip
         ? original.apply(this, args)
-        : traceFunction(copy, kind, original, this, args, fresh);
+        : traceFunction(copy, kind, original, this, args, true);
     };
-  };
 }
 
 function textOf(value: unknown): string | undefined {

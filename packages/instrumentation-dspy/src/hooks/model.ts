@@ -103,7 +103,7 @@ export const chat: CallKind = {
     const step = options?.stepIndex;
     if (typeof step === 'number') operation.set(DSPY_STEP_INDEX, step);
     if (operation.settings.genAi) {
-      const format = request.responseFormat?.type;
+      const format = request?.responseFormat?.type;
       const isJson = typeof format === 'string' && format.startsWith('json');
       operation.set(GEN_AI_OUTPUT_TYPE, isJson ? 'json' : 'text');
     }
@@ -188,14 +188,14 @@ function modelOf(model: unknown): string | undefined {
   return typeof model === 'string' && model !== '' ? safeString(model, 128) : undefined;
 }
 
-function recordRequest(operation: Operation, request: ChatRequest): void {
+function recordRequest(operation: Operation, request: ChatRequest | undefined): void {
   const { settings } = operation;
-  if (settings.toolDefinitions && operation.recordsText && request.functions?.length) {
+  if (settings.toolDefinitions && operation.recordsText && request?.functions?.length) {
     recordTools(operation, request.functions);
   }
   if (!settings.inputMessages) return;
-  const prompt = promptOf(operation, request.chatPrompt);
-  if (prompt === WITHHELD || !operation.recordsText) return;
+  const prompt = promptOf(operation, request?.chatPrompt);
+  if (prompt === undefined || prompt === WITHHELD || !operation.recordsText) return;
   const options = operation.inherited.serialize;
   const messages = toInputMessages(prompt, options);
   const { json, truncated } = messagesToJson(messages, options);

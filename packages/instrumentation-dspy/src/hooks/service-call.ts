@@ -1,10 +1,12 @@
-import { context } from '@opentelemetry/api';
+import type { Context } from '@opentelemetry/api';
 import type { AxCopy } from '../copy.js';
 import { diagnostics } from '../diagnostics.js';
 import { begin, type Entry } from '../execution/gate.js';
 import type { CallKind } from '../execution/kinds.js';
 import { withoutNativeTracer } from '../execution/native.js';
 import { Operation } from '../execution/operation.js';
+import { isThenable } from '../execution/result.js';
+import { runIn } from '../execution/run-in.js';
 import type { Method, Wrapper } from './types.js';
 
 /** How calls of a service's method (`chat`, `embed`) are traced. */
@@ -63,7 +65,7 @@ export function innerCall(call: ServiceCall): Wrapper {
       }
       current.begun = true;
       current.entry = tryBegin(copy, call, this, call.resolve(args));
-      return runIn(current.entry, original, this, args);
+      return runIn(homeOf(current.entry), original, this, args);
     };
 }
 
@@ -86,7 +88,7 @@ export function traceServiceCall(
   const entry = tryBegin(copy, call, self, args);
   let result: unknown;
   try {
-    result = runIn(entry, original, self, args);
+    result = runIn(homeOf(entry), original, self, args);
   } catch (error) {
     if (entry instanceof Operation) entry.fail(error);
     throw error;
@@ -103,17 +105,16 @@ function tryBegin(copy: AxCopy, call: ServiceCall, self: unknown, args: readonly
   }
 }
 
-function runIn(entry: Entry, original: Method, self: unknown, args: unknown[]): unknown {
-  const home = entry instanceof Operation ? entry.context : entry;
-  return home === undefined
-    ? original.apply(self, args)
-    : context.with(home, original, self, ...args);
+/** Where a call runs. */
+function homeOf(entry: Entry): Context | undefined {
+  return entry instanceof Operation ? entry.context : entry;
 }
 
 function settle(call: ServiceCall, entry: Entry, result: unknown): unknown {
   if (!(entry instanceof Operation)) return result;
-  if (!(result instanceof Promise)) return call.settle(entry, result);
-  return result.then(
+  if (!isThenable(result)) return call.settle(entry, result);
+  const promise = result instanceof Promise ? result : Promise.resolve(result);
+  return promise.then(
     (response) => call.settle(entry, response),
     (error: unknown) => {
       entry.fail(error);

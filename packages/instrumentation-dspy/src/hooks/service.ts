@@ -2,6 +2,7 @@ import type { Attributes } from '@opentelemetry/api';
 import { GEN_AI_PROVIDER_NAME, SERVER_ADDRESS, SERVER_PORT } from '../attributes/gen-ai.js';
 import { LLM_PROVIDER, LLM_SYSTEM } from '../attributes/openinference.js';
 import { providerOf, serverOf } from '../attributes/provider.js';
+import { readProperty } from '../capture/read.js';
 import { safeString } from '../capture/redact.js';
 import { diagnostics } from '../diagnostics.js';
 import type { Settings } from '../settings.js';
@@ -28,10 +29,9 @@ const descriptions = new WeakMap<object, ServiceDescription>();
 /** Provider and server of a service, built once. */
 export function describeService(service: Service & object, settings: Settings): ServiceDescription {
   const known = descriptions.get(service);
-  if (known !== undefined && known.settings === settings && known.url === service.apiURL) {
-    return known;
-  }
-  const name = safeString(service.getName?.() ?? 'unknown', 128);
+  const url = readProperty(service, 'apiURL');
+  if (known !== undefined && known.settings === settings && known.url === url) return known;
+  const name = nameOf(service);
   const { genAi, openInference } = providerOf(name);
   const identity: Attributes = {};
   const fixed: Attributes = {};
@@ -40,14 +40,23 @@ export function describeService(service: Service & object, settings: Settings): 
     fixed[LLM_PROVIDER] = openInference;
     fixed[LLM_SYSTEM] = openInference;
   }
-  const server = serverOf(service.apiURL);
+  const server = serverOf(url);
   if (server !== undefined) {
     fixed[SERVER_ADDRESS] = server.address;
     if (server.port !== undefined) fixed[SERVER_PORT] = server.port;
   }
-  const description = { settings, name, url: service.apiURL, identity, fixed };
+  const description = { settings, name, url, identity, fixed };
   descriptions.set(service, description);
   return description;
+}
+
+/** What a service calls itself. One of the user's own making may fail at it. */
+function nameOf(service: Service): string {
+  try {
+    return safeString(service.getName?.() ?? 'unknown', 128);
+  } catch {
+    return 'unknown';
+  }
 }
 
 /** What Ax estimates a call to have cost, in US dollars; `undefined` where it knows no price. */

@@ -1,8 +1,9 @@
-import { context } from '@opentelemetry/api';
 import type { AxCopy } from '../copy.js';
 import { diagnostics } from '../diagnostics.js';
 import { begin, type Entry } from '../execution/gate.js';
 import { Operation } from '../execution/operation.js';
+import { observe } from '../execution/result.js';
+import { runIn } from '../execution/run-in.js';
 import { type ChatRequest, chat, recordResponse } from './model.js';
 import type { Hook, Method, Wrapper } from './types.js';
 
@@ -31,16 +32,19 @@ class ChatSession {
   ask(method: Method, self: unknown, args: unknown[], request: ChatRequest | undefined): unknown {
     this.#begin(request);
     const entry = this.#entry;
-    const home = entry instanceof Operation ? entry.context : entry;
+    let result: unknown;
     try {
-      const result: unknown =
-        home === undefined ? method.apply(self, args) : context.with(home, method, self, ...args);
-      if (result instanceof Promise) result.then(undefined, (error) => this.fail(error));
-      return result;
+      result = runIn(entry instanceof Operation ? entry.context : entry, method, self, args);
     } catch (error) {
       this.fail(error);
       throw error;
     }
+    return observe(
+      result,
+      true,
+      () => {},
+      (error) => this.fail(error),
+    );
   }
 
   /** Asks for the next response, to what was handed over meanwhile. */
@@ -131,7 +135,7 @@ class ObservedEvents implements AsyncIterableIterator<SessionEvent> {
 }
 
 /** Puts observers before the methods of the session that Ax gave. */
-function observe(given: object, session: ChatSession): void {
+function observeSession(given: object, session: ChatSession): void {
   const before = (
     name: string,
     call: (method: Method, self: unknown, args: unknown[]) => unknown,
@@ -175,7 +179,7 @@ const wrapOpen: Wrapper = (original, copy) =>
     const opening = session.ask(original, this, args, request) as Promise<unknown>;
     return opening.then((given) => {
       try {
-        if (typeof given === 'object' && given !== null) observe(given, session);
+        if (typeof given === 'object' && given !== null) observeSession(given, session);
       } catch (fault) {
         diagnostics.fault('session.observe', fault);
       }

@@ -14,9 +14,9 @@ import { toJson } from '../capture/serialize.js';
 import type { AxCopy } from '../copy.js';
 import { traceFunction } from '../execution/call.js';
 import type { CallKind, Subject } from '../execution/kinds.js';
-import { isAsyncFunction } from '../execution/result.js';
 import { disguise, isPatched } from '../patches.js';
 import type { Settings } from '../settings.js';
+import { originalOf, viewOf } from '../view.js';
 import { nearestRun, plainName } from './run.js';
 import type { Method } from './types.js';
 
@@ -142,8 +142,7 @@ const traced = new WeakMap<Method, TracedFunction>();
 
 /**
  * The functions with calls traced. Ax constructs what calls them out of reach, so the list it is
- * given holds copies whose `func` is ours; arity and everything else stay. The copies are made anew
- * every time: an optimizer changes descriptions in place.
+ * given holds views whose `func` is ours; arity and everything else stay.
  */
 export function traceTools(copy: AxCopy, tools: readonly unknown[]): unknown[] {
   return tools.map((tool) => traceTool(copy, tool));
@@ -153,14 +152,11 @@ function traceTool(copy: AxCopy, tool: unknown): unknown {
   if (typeof tool !== 'object' || tool === null) return tool;
   const { func, name } = tool as Tool;
   if (typeof func !== 'function' || isPatched(func) || RESERVED.has(name)) return tool;
-  return Object.assign(Object.create(Object.getPrototypeOf(tool)), tool, {
-    func: traceToolFunction(
-      copy,
-      tool,
-      func as Method,
-      (tool as Tool).parameters ? 'object' : 'none',
-    ),
-  });
+  return viewOf(tool as Tool & object, (key, method) =>
+    key === 'func'
+      ? traceToolFunction(copy, tool, method, (tool as Tool).parameters ? 'object' : 'none')
+      : undefined,
+  );
 }
 
 /** A tool's function with its calls traced. The same function of the same tool gives the same result. */
@@ -173,9 +169,10 @@ export function traceToolFunction(
   const known = traced.get(func);
   if (known !== undefined && known.copy === copy && known.tool === tool) return known.func;
   const kind = toolKind(tool, style);
-  const fresh = isAsyncFunction(func);
   const replacement = disguise(function (this: unknown, ...args: unknown[]): unknown {
-    return traceFunction(copy, kind, func, this, args, fresh);
+    // A tool that is a method runs on its own object, with the state it keeps there.
+    // Ax waits for the tools of a generator; code may call one and not look back.
+    return traceFunction(copy, kind, func, originalOf(this), args, style === 'positional');
   }, func);
   traced.set(func, { copy, tool, func: replacement });
   return replacement;

@@ -47,7 +47,10 @@ export class SpanHub implements SpanSink {
   }
 
   async forceFlush(): Promise<void> {
+    // Waits for a server are unref'd; who awaits a flush keeps the process for it.
+    const keepAlive = setInterval(() => {}, 1_000);
     await Promise.all(this.#all().map((pipeline) => pipeline.flush()));
+    clearInterval(keepAlive);
   }
 
   /** The application's SDK shuts down: everything is delivered. What comes afterwards still is. */
