@@ -49,6 +49,8 @@ export class Dispatcher {
   readonly #inFlight = new Map<string, Parcel>();
   /** Parcels answered for: queued, in flight, held, or on their way into the spool. */
   readonly #owned = new Set<Parcel>();
+  /** Somebody else answers for them, whatever becomes of the request they are in. */
+  readonly #handedBack = new WeakSet<Parcel>();
   readonly #firstFailureAt = new WeakMap<Parcel, number>();
   readonly #spooledLanes = new Set<string>();
   readonly #random: () => number;
@@ -136,7 +138,9 @@ export class Dispatcher {
   takeUnsettled(): Parcel[] {
     this.#queue.clear();
     this.#holding.release(Date.now(), true);
-    return [...this.#owned];
+    const unsettled = [...this.#owned];
+    for (const parcel of unsettled) this.#handedBack.add(parcel);
+    return unsettled;
   }
 
   #stop(abort: () => void): void {
