@@ -1,7 +1,7 @@
 import type { Diagnostics } from '../diagnostics.js';
 import type { Connection } from '../server/connection.js';
 import { createExperimentResolver } from '../server/experiments.js';
-import { createRunRecorder } from '../server/runs.js';
+import { createRunRecorder, type RunRecorder } from '../server/runs.js';
 import type { SpoolOptions } from '../store/spool.js';
 import type { DeliveryMode } from '../types.js';
 import { Dispatcher } from './dispatcher.js';
@@ -34,6 +34,7 @@ export class ServerOutlet implements Outlet {
   readonly #connection: WatchedConnection;
   readonly #dispatcher: Dispatcher;
   readonly #spooler: Spooler | undefined;
+  readonly #runs: RunRecorder;
 
   constructor(options: ServerOutletOptions) {
     const { mode, diagnostics, maxQueueBytes, traffic, spool } = options;
@@ -58,10 +59,11 @@ export class ServerOutlet implements Outlet {
         onSpooled: options.onSpooled,
       });
     const spooler = this.#spooler;
+    this.#runs = createRunRecorder(connection, experiments);
     this.#dispatcher = new Dispatcher({
       address: connection.address,
       sender,
-      runs: createRunRecorder(connection, experiments),
+      runs: this.#runs,
       forgetExperiment: (experiment) => experiments.forget(experiment),
       probe: () => probeServer(connection),
       mode,
@@ -85,7 +87,12 @@ export class ServerOutlet implements Outlet {
   }
 
   async end(timeoutMs: number): Promise<void> {
+    const end = Date.now() + timeoutMs;
     await this.#dispatcher.end(timeoutMs, () => this.#connection.interrupt(true));
+    // Runs that were begun for their children and that no record will end.
+    const timer = setTimeout(() => this.#connection.interrupt(true), Math.max(0, end - Date.now()));
+    await this.#runs.close().catch(() => undefined);
+    clearTimeout(timer);
     await this.#spooler?.close(SPOOL_CLOSE_MS);
     await this.#connection.close().catch(() => undefined);
   }

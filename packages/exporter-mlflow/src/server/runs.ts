@@ -5,7 +5,7 @@ import type { ExperimentResolver } from './experiments.js';
 import { createRun, logRunData, type RunInfo, searchRuns, updateRun } from './run-api.js';
 import { linkTracesToRun } from './traces.js';
 
-export interface RecordedRun {
+interface RecordedRun {
   runId: string;
   experimentId: string;
   /** What could not be kept (artifacts the server does not take over HTTP), for a message. */

@@ -19,14 +19,14 @@ export interface RunPatch {
 }
 
 /** Later changes to the tags of a trace; `null` removes a tag. */
-export interface TraceTagPatch {
+interface TraceTagPatch {
   /** 32 lower-case hex characters. */
   traceId: string;
   tags: Record<string, string | null>;
 }
 
 /** An assessment given after its trace was written; the same `id` replaces. */
-export interface AssessmentPatch {
+interface AssessmentPatch {
   /** 32 lower-case hex characters. */
   traceId: string;
   assessment?: AssessmentRecord;

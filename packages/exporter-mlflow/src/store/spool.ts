@@ -17,7 +17,7 @@ const DEFAULT_TAKE_ITEMS = 100;
 const DEFAULT_TAKE_BYTES = 4 * MEBIBYTE;
 
 /** Why records left the spool without having been delivered. */
-export type SpoolDropReason = 'spool_full' | 'spool_expired' | 'spool_corrupt';
+type SpoolDropReason = 'spool_full' | 'spool_expired' | 'spool_corrupt';
 
 export interface SpoolOptions {
   /** Folder of the spool; created when absent. May be shared by processes of one machine or one mounted volume. */
@@ -48,7 +48,7 @@ export interface SpoolItem {
   readonly storedAtMs: number;
 }
 
-export interface SpoolStats {
+interface SpoolStats {
   /** Records waiting in segments this process owns, taken ones included. */
   waiting: number;
   /** Bytes on disk, segments of other processes and buried records included. */
