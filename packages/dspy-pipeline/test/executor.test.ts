@@ -198,8 +198,10 @@ describe('a failed execution', () => {
     [{ program: {}, inputs }, 'program must be an Ax program'],
     [{ program: 'DraftTxt', inputs }, 'No signature is named "DraftTxt". Did you mean DraftText?'],
     [{ program: 'DraftText', inputs, mode: 'dry' }, 'mode must be one of normal, dryRun, debug'],
-    [{ program: 'DraftText', inputs, timeout: -1 }, 'timeout must be a number of seconds above 0'],
+    [{ program: 'DraftText', inputs, timeout: -1 }, 'timeout must be seconds, above 0'],
     [{ program: 'DraftText', inputs: 'text' }, 'inputs must be an object'],
+    [{ program: 'DraftText', inputs, signal: 'now' }, 'signal must be an AbortSignal'],
+    [undefined, 'give either program or modelId'],
   ])('refuses the request %j', async (request, message) => {
     const error = failureOf(await executorOf().execute(request as never));
     expect(error.code).toBe('INVALID_REQUEST');
@@ -635,6 +637,18 @@ describe('the executor', () => {
     expect(settled).toBe(true);
     expect(await running).toMatchObject({ success: true });
     expect(failureOf(await executor.execute({ program, inputs: {} })).code).toBe('SHUT_DOWN');
+  });
+
+  it('finishes a batch that it accepted, and counts nothing it refused', async () => {
+    const executor = executorOf({ maxWorkers: 1 });
+    const program = { forward: () => sleep(5, { done: true }) };
+    const inputsList = [{ id: 1 }, { id: 2 }, { id: 3 }];
+    const batch = executor.executeBatch({ program, inputsList } as never);
+    await executor.shutdown();
+    expect((await batch).map(({ success }) => success)).toEqual([true, true, true]);
+    const refused = await executor.executeBatch({ program, inputsList } as never);
+    expect(refused.map(({ error }) => error?.code)).toEqual(Array(3).fill('SHUT_DOWN'));
+    expect(executor.getExecutionStats().totalExecutions).toBe(3);
   });
 
   it('is configured by options before the environment before defaults', async () => {

@@ -86,7 +86,7 @@ export class DspyPipelineExecutor {
   ): Promise<ExecutionResult<OutputsOf<P>>>;
   execute<OUT = Fields>(request: ModelRequest): Promise<ExecutionResult<OUT>>;
   execute(request: AnyRequest): Promise<ExecutionResult<unknown>> {
-    return this.#track(request);
+    return this.#track(this.#execute(Object(request), this.#isOpen));
   }
 
   /**
@@ -108,9 +108,12 @@ export class DspyPipelineExecutor {
     // A batch within a batch must not wait for the places its own batch holds.
     const nested = worker.getStore() === this;
     const workers = nested ? new Limiter(this.#config.maxWorkers) : this.#workers;
-    return Promise.all(
-      inputsList.map((inputs) =>
-        workers.run(() => worker.run(this, () => this.#track({ ...rest, inputs }))),
+    const isOpen = this.#isOpen;
+    return this.#track(
+      Promise.all(
+        inputsList.map((inputs) =>
+          workers.run(() => worker.run(this, () => this.#execute({ ...rest, inputs }, isOpen))),
+        ),
       ),
     );
   }
@@ -145,51 +148,53 @@ export class DspyPipelineExecutor {
     if (this.#config.mlflowTracking) await flushTracking();
   }
 
-  #track(request: AnyRequest): Promise<ExecutionResult<unknown>> {
-    const execution = this.#execute(request);
-    this.#running.add(execution);
-    void execution.finally(() => this.#running.delete(execution));
-    return execution;
+  get #isOpen(): boolean {
+    return this.#shutdown === undefined;
   }
 
-  async #execute(request: AnyRequest): Promise<ExecutionResult<unknown>> {
+  /** What was accepted before a shutdown is waited for. */
+  #track<T>(work: Promise<T>): Promise<T> {
+    this.#running.add(work);
+    void work.finally(() => this.#running.delete(work));
+    return work;
+  }
+
+  async #execute(request: AnyRequest, isOpen: boolean): Promise<ExecutionResult<unknown>> {
     const startedAt = performance.now();
     const { modelId, inputs, signal, mode = 'normal', timeout } = request;
     const found = await this.#find(request).catch(asExecutionError);
     const run = new Run(
       {
-        found,
+        found: isOpen ? found : new ExecutionError('SHUT_DOWN', 'the executor was shut down'),
         programName: found instanceof ExecutionError ? (modelId ?? 'unknown') : found.name,
         modelId,
         inputs,
         mode,
         ai: request.ai ?? this.#ai,
-        signal,
-        timeoutMs: timeout === undefined ? this.#config.timeoutMs : timeout * 1000,
+        signal: isSignal(signal) ? signal : undefined,
+        timeoutMs: isTimeout(timeout) ? timeout * 1000 : this.#config.timeoutMs,
         startedAt,
       },
       this.#config,
       this.#cache,
     );
+    if (!isOpen) return run.untraced();
     const result = await run.result();
-    const { success, executionTime, programName, metadata } = result;
+    const { success, executionTime, programName, metadata, error } = result;
     this.#stats.record(executionTime, success, metadata.cacheHit);
+    const { log } = this.#config;
     const seconds = `${executionTime.toFixed(3)} s`;
     // What failed may quote inputs, which belong into the result and not into a log.
-    if (result.error)
-      this.#config.log.error(`${programName} failed (${result.error.code}) after ${seconds}`);
-    else this.#config.log.info(`${programName} (${mode}) took ${seconds}`);
+    if (error) log.error(`${programName} failed (${error.code}) after ${seconds}`);
+    else log.info(`${programName} (${mode}) took ${seconds}`);
     return result;
   }
 
-  async #find(request: AnyRequest): Promise<ProgramInfo> {
-    if (this.#shutdown) throw new ExecutionError('SHUT_DOWN', 'the executor was shut down');
-    const { program, modelId, mode, timeout } = request;
+  async #find({ program, modelId, mode, timeout, signal }: AnyRequest): Promise<ProgramInfo> {
     const problem =
       (mode !== undefined && !MODES.includes(mode) && `mode must be one of ${MODES.join(', ')}`) ||
-      (timeout !== undefined &&
-        !isTimeout(timeout) &&
-        'timeout must be a number of seconds above 0') ||
+      (timeout !== undefined && !isTimeout(timeout) && 'timeout must be seconds, above 0') ||
+      (signal !== undefined && !isSignal(signal) && 'signal must be an AbortSignal') ||
       ((program === undefined) === (modelId === undefined) && 'give either program or modelId');
     if (problem) throw new ExecutionError('INVALID_REQUEST', problem);
     return describeProgram(
@@ -201,6 +206,10 @@ export class DspyPipelineExecutor {
 /** The executor whose batch item is running. */
 const worker = new AsyncLocalStorage<DspyPipelineExecutor>();
 
-function isTimeout(value: unknown): boolean {
+function isSignal(value: unknown): value is AbortSignal {
+  return typeof (value as Partial<AbortSignal> | undefined)?.addEventListener === 'function';
+}
+
+function isTimeout(value: unknown): value is number {
   return typeof value === 'number' && value > 0 && value <= MAX_TIMEOUT_S;
 }

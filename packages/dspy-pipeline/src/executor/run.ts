@@ -64,6 +64,12 @@ export class Run {
     }
   }
 
+  /** The result of a run that must not begin. */
+  untraced(): ExecutionResult<unknown> {
+    const { found, programName } = this.#request;
+    return { success: false, error: asExecutionError(found), ...this.#end(), programName };
+  }
+
   #described() {
     const { found, ...request } = this.#request;
     const { program, version } = found instanceof ExecutionError ? NOT_FOUND : found;
@@ -82,7 +88,8 @@ export class Run {
       throw asExecutionError(error);
     } finally {
       const { executionTime, metadata } = this.#end();
-      span.end({ success, executionTime, attempts: metadata.attempts, cacheHit: this.#cacheHit });
+      const { attempts, cacheHit } = metadata;
+      span.end({ success, executionTime, attempts, cacheHit });
     }
   }
 

@@ -1,7 +1,8 @@
 import { autolog, type CallSpan, getAutologClient, traceCall } from '@hokusai/mlflow-dspy';
 import type { Attributes } from '@opentelemetry/api';
+import { nameOf } from '../errors.js';
 import type { ExecutorConfig } from './config.js';
-import type { ExecutionMode, Program } from './types.js';
+import type { ExecutionMode, ExecutorLogger, Program } from './types.js';
 
 /** What the span of an execution says from its start. */
 export interface TracedExecution {
@@ -72,7 +73,7 @@ export async function flushTracking(): Promise<void> {
 /** Runs an execution as one trace, or as a part of the caller's, under the program's name. */
 export function traceExecution<T>(
   execution: TracedExecution,
-  { mlflowTracking, experimentName }: ExecutorConfig,
+  { mlflowTracking, experimentName, log }: ExecutorConfig,
   work: (span: ExecutionSpan) => Promise<T>,
 ): Promise<T> {
   const { programName: name, version, program, modelId, inputs, mode, timeoutMs } = execution;
@@ -84,24 +85,31 @@ export function traceExecution<T>(
     ...(mlflowTracking && experimentName !== undefined && { 'dspy.experiment': experimentName }),
   };
   const call = { name, type: 'executor', version, program, inputs, attributes };
-  return traceCall(call, (span) => work(executionSpan(span, execution, mlflowTracking)));
+  return traceCall(call, (span) => work(executionSpan(span, execution, mlflowTracking, log)));
 }
 
 function executionSpan(
   span: CallSpan,
   execution: TracedExecution,
   mlflowTracking: boolean,
+  log: ExecutorLogger,
 ): ExecutionSpan {
+  const { traceId } = span;
   return {
-    traceId: span.traceId,
+    traceId,
     attemptFailed: (attempt, error) => span.attemptFailed(attempt, error),
     end(end) {
-      if (span.traceId === undefined) return;
-      span.setAttributes({
-        'dspy.executor.attempts': end.attempts,
-        'dspy.executor.cache_hit': end.cacheHit,
-        ...(mlflowTracking && runAttributes(execution, end, span.traceId)),
-      });
+      if (traceId === undefined) return;
+      try {
+        span.setAttributes({
+          'dspy.executor.attempts': end.attempts,
+          'dspy.executor.cache_hit': end.cacheHit,
+          ...(mlflowTracking && runAttributes(execution, end, traceId)),
+        });
+      } catch (error) {
+        // Inputs may be an object that throws when it is looked at.
+        log.debug(`the run of an execution was not recorded (${nameOf(error)})`);
+      }
     },
   };
 }

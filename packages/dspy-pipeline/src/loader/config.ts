@@ -86,7 +86,7 @@ class ConfigReader {
     }
     for (const [name, value] of entriesOf(this.raw.chains)) {
       const path = ['chains', name];
-      if (name in Object(this.raw.signatures)) {
+      if (this.#isInFile(name)) {
         this.problems.add(path, 'has the name of a signature; give it another');
       }
       const lookup = (wanted: string, place: ConfigPath) => this.#signature(wanted, place);
@@ -108,10 +108,14 @@ class ConfigReader {
     return typeof metadata === 'object' && metadata !== null && 'dependencyVersions' in metadata;
   }
 
+  #isInFile(signature: string): boolean {
+    return Object.hasOwn(Object(this.raw.signatures), signature);
+  }
+
   #signature(name: string, path: ConfigPath): ConfigSignature | undefined {
     const known = this.#signatures.get(name);
     // One that is in the file and could not be read has been reported there.
-    if (known || name in Object(this.raw.signatures)) return known;
+    if (known || this.#isInFile(name)) return known;
     const { registry } = this.options;
     if (!registry.has(name)) {
       const names = [...Object.keys(Object(this.raw.signatures)), ...registry.names()];

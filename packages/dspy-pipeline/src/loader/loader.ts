@@ -129,7 +129,7 @@ export class DspyModelLoader {
   }
 
   async #build({ config, program }: LoadedConfig, file: string): Promise<object> {
-    const identity = identityOf(config, file);
+    const identity = identityFrom(config, file);
     const callOptions = callOptionsOf(config.modelConfig);
     switch (program.kind) {
       case 'signature': {
@@ -186,7 +186,10 @@ const optionsSchema = z.strictObject({
   downloadTimeout: z.number().positive().optional(),
 });
 
-function identityOf(config: ProgramConfig, source: string): ProgramIdentity & { version: string } {
+function identityFrom(
+  config: ProgramConfig,
+  source: string,
+): ProgramIdentity & { version: string } {
   const { name, version, description, author, metrics, dependencies } = config;
   return {
     name,

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { AxGenStreamingOut, AxProgramForwardOptions } from '@ax-llm/ax';
 import { withDocumentedNames } from '../signatures/names.js';
 import type { AnySignature, Fields } from '../signatures/types.js';
+import { identify, identityOf } from './identity.js';
 import { prepareInputs } from './inputs.js';
 import { programName } from './name.js';
 
@@ -12,6 +13,8 @@ export interface Contract {
   readonly signature?: AnySignature;
   /** Options of every call; the call's own win. Ax forgets a generator's `model` and `modelConfig`. */
   readonly callOptions?: CallOptions;
+  /** Makes {@link inputsOfCall} know the inputs while a call runs. */
+  readonly tracksInputs?: boolean;
 }
 
 /** The methods that a contract stands in front of, where a program has them. */
@@ -43,27 +46,30 @@ export function applyContract<P extends object>(program: P, contract: Contract):
   const own = { ...program } as Partial<Callable>;
   const inherited = Object.getPrototypeOf(program) as Callable;
   const base = <M extends keyof Callable>(name: M): Callable[M] => own[name] ?? inherited[name];
+  const { callOptions = {}, tracksInputs = false } = contract;
   let { signature } = contract;
   const prepare = (values: Fields) =>
     // Ax also takes a list of chat messages for the inputs; it is theirs to check.
     signature === undefined || Array.isArray(values)
       ? values
       : prepareInputs(programName(program), signature, values);
-  const merge = (options?: CallOptions) => mergeOptions(contract.callOptions, options);
   const methods: Partial<Callable> = {
     async forward(ai, values, options) {
       const inputs = prepare(values);
-      const forward = base('forward');
-      return within(program, inputs, () => forward.call(program, ai, inputs, merge(options)));
+      const call = () =>
+        base('forward').call(program, ai, inputs, mergeOptions(callOptions, options));
+      return tracksInputs ? within(program, inputs, call) : call();
     },
     streamingForward(ai, values, options) {
+      let inputs: Fields;
       try {
-        const inputs = prepare(values);
-        const stream = base('streamingForward').call(program, ai, inputs, merge(options));
-        return readWithin(program, inputs, stream);
+        inputs = prepare(values);
       } catch (error) {
         return failing(error);
       }
+      const merged = mergeOptions(callOptions, options);
+      const stream = base('streamingForward').call(program, ai, inputs, merged);
+      return tracksInputs ? readWithin(program, inputs, stream) : stream;
     },
     setDescription(description) {
       withDocumentedNames(() => base('setDescription').call(program, description));
@@ -71,6 +77,8 @@ export function applyContract<P extends object>(program: P, contract: Contract):
     setSignature(next) {
       withDocumentedNames(() => base('setSignature').call(program, next));
       signature = base('getSignature').call(program);
+      const identity = identityOf(program);
+      if (identity) identify(program, { ...identity, signature });
     },
   };
   for (const [name, value] of Object.entries(methods)) {
@@ -84,14 +92,20 @@ export function define(program: object, name: string, value: unknown): void {
   Object.defineProperty(program, name, { value, configurable: true, writable: true });
 }
 
-function mergeOptions(ours: CallOptions = {}, theirs: CallOptions = {}): CallOptions {
-  const given = Object.entries(theirs).filter(([, value]) => value !== undefined);
+/** What is given as `undefined` counts as not given. Ax hands values on under symbols, which are kept. */
+function mergeOptions(ours: CallOptions, theirs: CallOptions = {}): CallOptions {
   const modelConfig = { ...ours.modelConfig, ...theirs.modelConfig };
-  return {
+  const merged: CallOptions = {
     ...ours,
-    ...Object.fromEntries(given),
+    ...theirs,
     ...(Object.keys(modelConfig).length > 0 && { modelConfig }),
   };
+  for (const [key, value] of Object.entries(ours)) {
+    if (theirs[key as keyof CallOptions] === undefined && key !== 'modelConfig') {
+      Object.assign(merged, { [key]: value });
+    }
+  }
+  return merged;
 }
 
 /** Reads a stream so that the assertions Ax runs in it know the inputs of its call. */

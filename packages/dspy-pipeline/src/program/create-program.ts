@@ -58,8 +58,11 @@ export function createProgram(
   source: string | AnySignature,
   options: ProgramOptions = {},
 ): Program {
-  const entry = typeof source === 'string' ? signatureRegistry.get(source) : entryOf(source);
-  const signature = typeof source === 'string' ? signatureRegistry.get(source).signature : source;
+  if (typeof source === 'string') {
+    return createProgram(signatureRegistry.get(source).signature, options);
+  }
+  const signature = source;
+  const entry = entryOf(signature);
   const {
     name = entry?.name,
     version,
@@ -84,7 +87,7 @@ export function createProgram(
   if (demos.length > 0) {
     program.setDemos([{ programId: program.getId(), traces: [...demos] }]);
   }
-  applyContract(program, { signature, callOptions });
+  applyContract(program, { signature, callOptions, tracksInputs: checkOutputs !== undefined });
   return identify(program, {
     name: name ?? programName(program),
     ...(version !== undefined && { version }),

@@ -32,10 +32,14 @@ export function programName(program: object): string {
     named.traceLabel,
     named.flowName,
     named.func?.name,
-    BUILT_IN.has(program.constructor) ? undefined : program.constructor?.name,
+    isOwnClass(program) ? program.constructor.name : undefined,
   ];
   const name = given.find((value): value is string => typeof value === 'string' && value !== '');
   return name ?? `${BUILT_IN.get(program.constructor) ?? 'program'}${fieldsOf(named)}`;
+}
+
+function isOwnClass({ constructor: type }: object): boolean {
+  return typeof type === 'function' && type !== Object && !BUILT_IN.has(type);
 }
 
 function fieldsOf(program: Named): string {

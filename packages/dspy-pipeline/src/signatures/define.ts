@@ -51,14 +51,19 @@ export function defineSignature<IN extends Fields, OUT extends Fields>(
     signature,
     ...(checkOutputs && { checkOutputs }),
   };
-  entries.set(signature, entry);
+  rememberEntry(entry);
   return entry;
 }
 
 // Typed by nothing: what is read from here is narrowed by the caller's signature.
 const entries = new WeakMap<object, unknown>();
 
-/** The entry that a signature was defined in; `undefined` for any other signature and for copies. */
+/** Notes the entry of a signature; the first one stays. */
+export function rememberEntry(entry: { readonly signature: object }): void {
+  if (!entries.has(entry.signature)) entries.set(entry.signature, entry);
+}
+
+/** The entry that a signature was defined or registered in; `undefined` for any other, and for copies. */
 export function entryOf<IN extends Fields, OUT extends Fields>(
   signature: AxSignature<IN, OUT>,
 ): SignatureEntry<IN, OUT> | undefined {

@@ -6,6 +6,7 @@ import {
   checkCompatibility,
   describeType,
 } from './compatibility.js';
+import { rememberEntry } from './define.js';
 import { inputFields, outputFields, type SignatureField } from './fields.js';
 import { library } from './library/index.js';
 import type { Fields, SignatureCategory, SignatureEntry } from './types.js';
@@ -98,6 +99,7 @@ export class SignatureRegistry {
       tags: registration.tags ?? [],
       ...(checkOutputs && { checkOutputs }),
     };
+    rememberEntry(entry);
     this.#entries.set(name, entry as unknown as SignatureEntry);
     for (const key of keys) this.#names.set(key, name);
     return entry;
