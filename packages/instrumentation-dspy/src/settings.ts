@@ -33,6 +33,8 @@ export interface Settings {
   readonly inputSanitizer: DspyInstrumentationConfig['inputSanitizer'];
   readonly outputSanitizer: DspyInstrumentationConfig['outputSanitizer'];
   readonly serialize: ContentOptions;
+  /** Byte budget of the artifacts of a run (data sets, programs, result tables) together. */
+  readonly artifactBytes: number;
   readonly nativeSpans: boolean;
   readonly recordOptimizerCalls: boolean;
   /** `customTags` as attributes of the outermost span; `undefined` when there are none. */
@@ -71,6 +73,9 @@ const PRIVATE_SIDE: Partial<Record<keyof DspyInstrumentationConfig, boolean>> = 
 
 const MIN_ATTRIBUTE_BYTES = 256;
 
+/** Artifacts of a run become files of it: they may take this many times the budget of an attribute. */
+const ARTIFACT_FACTOR = 16;
+
 /** Reads the options. Never throws: a value that cannot be used is named in one warning and replaced. */
 export function resolveSettings(
   config: DspyInstrumentationConfig,
@@ -84,6 +89,7 @@ export function resolveSettings(
   const outputs = (options.logOutputs ?? true) && !hidden.hideOutputs && !brokenSanitizer;
   const samplingRate = checkSamplingRate(options.samplingRate);
   const conventions = checkConventions(options.conventions);
+  const maxBytes = attributeBytes(options.maxAttributeBytes, env);
   return Object.freeze({
     enabled: options.enabled ?? true,
     inputs,
@@ -104,10 +110,11 @@ export function resolveSettings(
     inputSanitizer: options.inputSanitizer,
     outputSanitizer: options.outputSanitizer,
     serialize: {
-      maxBytes: attributeBytes(options.maxAttributeBytes, env),
+      maxBytes,
       keepMedia: (options.keepMedia ?? false) && !hidden.hideMedia,
       isSensitiveKey: createKeyMatcher(stringsOf(options.redactKeys)),
     },
+    artifactBytes: Math.min(maxBytes * ARTIFACT_FACTOR, attributeLimit(env)),
     nativeSpans: options.nativeSpans ?? false,
     recordOptimizerCalls: options.recordOptimizerCalls ?? false,
     tags: tagAttributes(options.customTags),
@@ -207,11 +214,16 @@ function attributeBytes(option: number | undefined, env: Env): number {
     );
     bytes = DEFAULT_MAX_BYTES;
   }
+  return Math.min(Math.floor(bytes), Math.max(16, attributeLimit(env)));
+}
+
+/** The longest attribute value that the SDK keeps, as the environment says. */
+function attributeLimit(env: Env): number {
   const limit =
     readVariable(env, 'OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT') ??
     readVariable(env, 'OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT');
-  const characters = Number(limit ?? Number.NaN);
-  return characters > 0 ? Math.min(bytes, Math.max(16, Math.floor(characters))) : Math.floor(bytes);
+  const characters = Math.floor(Number(limit ?? Number.NaN));
+  return characters > 0 ? characters : Number.POSITIVE_INFINITY;
 }
 
 function stringsOf(values: readonly unknown[] | undefined): string[] {

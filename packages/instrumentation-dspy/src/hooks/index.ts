@@ -18,7 +18,7 @@
  *
  * - `tracedCall(kind)` (execution/call.ts): a method that returns a value, a promise or a thenable.
  * - `tracedIterable(kind)` (execution/iterable.ts): a method that returns an async iterator.
- * - `traceFunction(copy, kind, fn, self, args, isAsyncFunction(fn))`: a function that is no method (a metric).
+ * - `traceFunction(copy, kind, fn, self, args, false)`: a function that Ax calls and waits for (a tool).
  * - `tapStream` (execution/readable.ts): a result that is a ReadableStream.
  * - A surface that fits none of them writes its own `Wrapper` around `begin()` (execution/gate.ts) and
  *   `runOperation()`.
@@ -42,10 +42,13 @@ import { bestOfHooks } from './best-of.js';
 import { chatHooks } from './chat.js';
 import { codeRuntimeHooks } from './code-runtime.js';
 import { embeddingHooks } from './embedding.js';
+import { evaluationHooks } from './evaluation.js';
 import { flowHooks } from './flow.js';
 import { generatorHooks } from './generator.js';
 import { generatorStepHooks } from './generator-steps.js';
+import { libraryHooks } from './library.js';
 import { mcpHooks } from './mcp.js';
+import { optimizerHooks } from './optimizer.js';
 import { retrievalHooks } from './retrieval.js';
 import { routerHooks } from './router.js';
 import { sessionHooks } from './session.js';
@@ -66,4 +69,7 @@ export const hooks: readonly Hook[] = [
   ...speechHooks,
   ...sessionHooks,
   ...mcpHooks,
+  ...libraryHooks,
+  ...optimizerHooks,
+  ...evaluationHooks,
 ];

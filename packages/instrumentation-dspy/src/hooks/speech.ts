@@ -5,12 +5,11 @@ import { LLM_MODEL_NAME } from '../attributes/openinference.js';
 import { subjectOf } from '../attributes/subject.js';
 import { readProperty, readText } from '../capture/read.js';
 import { safeString } from '../capture/redact.js';
-import { tracedCall } from '../execution/call.js';
 import type { CallKind } from '../execution/kinds.js';
 import { scalarsOf } from './best-of.js';
-import { activeOperation } from './run.js';
 import { describeService, type Service } from './service.js';
-import type { Hook, Wrapper } from './types.js';
+import type { Hook } from './types.js';
+import { tracedOnce } from './wrappers.js';
 
 interface SpeechRequest {
   readonly text?: unknown;
@@ -72,18 +71,7 @@ const speech = speechKind(
   (result) => result,
 );
 
-/** A provider's own method may go on to that of its base class: both are one call. */
-function tracedOnce(kind: CallKind): Wrapper {
-  const wrap = tracedCall(kind);
-  return (original, copy) => {
-    const traced = wrap(original, copy);
-    return function (this: unknown, ...args: unknown[]): unknown {
-      return (activeOperation()?.kind === kind ? original : traced).apply(this, args);
-    };
-  };
-}
-
-/** Every class that has methods of its own for speech. */
+/** Every class that has methods of its own for speech; some go on to those of their base class. */
 const TARGETS = [
   'AxBaseAI',
   'AxAIOpenAIBase',

@@ -1,0 +1,280 @@
+import type { ReadableSpan } from '@opentelemetry/sdk-trace-base';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { AX_MAJORS } from '../support/ax.js';
+import { type Bench, describeMajors } from '../support/majors.js';
+
+const EXAMPLES = [
+  { questionText: 'one plus one?', answerText: '2' },
+  { questionText: 'two plus two?', answerText: '4' },
+  { questionText: 'hm?', answerText: '7' },
+];
+
+type Given = { prediction: { answerText: string }; example: { answerText: string } };
+
+const exactMatch = ({ prediction, example }: Given): number =>
+  Number(prediction.answerText === example.answerText);
+
+/** Releases up to 16 report progress on the console. */
+beforeEach(() => {
+  for (const method of ['log', 'warn'] as const)
+    vi.spyOn(console, method).mockImplementation(() => {});
+  vi.spyOn(process.stdout, 'write').mockImplementation(() => true);
+});
+afterEach(() => vi.restoreAllMocks());
+
+function script({ model }: Bench): void {
+  model.play((request) => {
+    const text = JSON.stringify(request.messages);
+    return `Answer Text: ${text.includes('one plus one') ? '2' : text.includes('two plus two') ? '4' : '42'}`;
+  });
+}
+
+function evaluation(bench: Bench, examples: object[] = EXAMPLES, program?: object) {
+  const { ax, service } = bench;
+  script(bench);
+  return new ax.AxTestPrompt({
+    ai: service(),
+    program: program ?? new ax.AxGen('questionText:string -> answerText:string'),
+    examples,
+  });
+}
+
+const isRoot = (span: ReadableSpan): boolean => span.parentSpanContext === undefined;
+const metricsOf = (span: ReadableSpan): Record<string, number> =>
+  Object.fromEntries(
+    JSON.parse(String(span.attributes['dspy.run.metrics'])).map(
+      ({ key, value }: { key: string; value: number }) => [key, value],
+    ),
+  );
+const artifactsOf = (span: ReadableSpan): Record<string, string> =>
+  JSON.parse(String(span.attributes['dspy.run.artifacts'] ?? '{}'));
+
+describeMajors('AxTestPrompt', AX_MAJORS, (bench) => {
+  it('is a trace for each example, linked to the evaluation, with the score below the program', async () => {
+    const { tracing } = bench();
+    await evaluation(bench()).run(exactMatch);
+    const root = tracing.span(/^evaluation /);
+    const evaluationId = root.spanContext().spanId;
+    const traces = tracing.spans().filter((span) => isRoot(span) && span !== root);
+    expect(traces).toHaveLength(3);
+    for (const example of traces) {
+      expect(example.name).toMatch(/^invoke_workflow AxGen/);
+      expect(example.spanContext().traceId).not.toBe(root.spanContext().traceId);
+      expect(example.links.map(({ context }) => context.spanId)).toEqual([evaluationId]);
+      expect(example.attributes['dspy.evaluation.id']).toBe(evaluationId);
+    }
+    const scores = tracing.spans().filter(({ name }) => name === 'evaluate exactMatch');
+    expect(scores.map(({ attributes }) => attributes['gen_ai.evaluation.score.value'])).toEqual([
+      1, 1, 0,
+    ]);
+    for (const [index, score] of scores.entries()) {
+      expect(score.parentSpanContext?.spanId).toBe(traces[index]?.spanContext().spanId);
+      expect(score.attributes).toMatchObject({
+        'openinference.span.kind': 'EVALUATOR',
+        'gen_ai.evaluation.name': 'exactMatch',
+        'dspy.module.type': 'metric',
+        'dspy.outcome': 'completed',
+      });
+    }
+    expect(JSON.parse(String(scores[0]?.attributes['input.value']))).toEqual({
+      example: EXAMPLES[0],
+      prediction: { answerText: '2' },
+    });
+  });
+
+  it('is a run with the mean, the scores and what was scored', async () => {
+    const { tracing } = bench();
+    await evaluation(bench()).run(exactMatch);
+    const root = tracing.span(/^evaluation /);
+    expect(root.attributes).toMatchObject({
+      'dspy.run.kind': 'evaluation',
+      'dspy.run.name': expect.stringMatching(/^exactMatch of AxGen/),
+      'dspy.module.type': 'evaluation',
+      'openinference.span.kind': 'EVALUATOR',
+      'dspy.usage.model_calls': 3,
+      'dspy.usage.total_tokens': 54,
+    });
+    expect(metricsOf(root)).toEqual({ eval: 2 / 3, examples: 3, failed: 0 });
+    expect(JSON.parse(String(root.attributes['dspy.run.params']))).toMatchObject({
+      metric: 'exactMatch',
+      examples: '3',
+    });
+    const artifacts = artifactsOf(root);
+    expect(JSON.parse(artifacts['result_table.json'] ?? '')).toEqual({
+      columns: ['score', 'example_questionText', 'example_answerText', 'pred_answerText'],
+      data: [
+        [1, 'one plus one?', '2', '2'],
+        [1, 'two plus two?', '4', '4'],
+        [0, 'hm?', '7', '42'],
+      ],
+    });
+    expect(JSON.parse(artifacts['model.json'] ?? '')).toMatchObject({
+      signature: 'questionText:string -> answerText:string',
+    });
+    const traceIds = tracing
+      .spans()
+      .filter((span) => isRoot(span) && span !== root)
+      .map((span) => span.spanContext().traceId);
+    expect(root.attributes['dspy.run.trace_ids']).toEqual(traceIds);
+  });
+
+  it('gives back what Ax does, and calls the metric as Ax does', async () => {
+    const seen: unknown[][] = [];
+    const result = await evaluation(bench()).run(async function counted(...args: unknown[]) {
+      seen.push(args);
+      return 1;
+    });
+    expect(result).toBeUndefined();
+    expect(seen).toHaveLength(3);
+    expect(seen[0]).toEqual([{ prediction: { answerText: '2' }, example: EXAMPLES[0] }]);
+  });
+
+  it('counts the model calls of a metric, below its score', async () => {
+    const { ax, tracing, service } = bench();
+    const judge = new ax.AxGen('answerText:string -> verdictText:string');
+    const run = evaluation(bench(), EXAMPLES.slice(0, 1));
+    await run.run(async function judged({ prediction }: Given) {
+      await judge.forward(service(), { answerText: prediction.answerText }).catch(() => undefined);
+      return 0.5;
+    });
+    const score = tracing.span('evaluate judged');
+    const below = tracing
+      .spans()
+      .filter((span) => span.parentSpanContext?.spanId === score.spanContext().spanId);
+    expect(below).toHaveLength(1);
+    expect(
+      Number(tracing.span(/^evaluation /).attributes['dspy.usage.model_calls']),
+    ).toBeGreaterThanOrEqual(2);
+  });
+
+  it('names scores that are no finite number, and keeps them out of the mean', async () => {
+    const { tracing } = bench();
+    const scores = [Number.NaN, 1, 0];
+    await evaluation(bench()).run(() => scores.shift());
+    const [first] = tracing.spans().filter(({ name }) => name === 'evaluate metric');
+    expect(first?.attributes['gen_ai.evaluation.score.label']).toBe('NaN');
+    expect(first?.attributes).not.toHaveProperty('gen_ai.evaluation.score.value');
+    expect(metricsOf(tracing.span(/^evaluation /))).toMatchObject({ eval: 1 / 3 });
+  });
+
+  it('keeps content to itself when told so, and still scores', async () => {
+    const { tracing, configure } = bench();
+    configure({ logInputs: false, logOutputs: false });
+    await evaluation(bench()).run(exactMatch);
+    const spans = tracing
+      .spans()
+      .map(({ name, attributes, events }) => ({ name, attributes, events }));
+    expect(JSON.stringify(spans)).not.toMatch(/one plus one|two plus two|"42"/);
+    const root = tracing.span(/^evaluation /);
+    expect(JSON.parse(artifactsOf(root)['result_table.json'] ?? '')).toEqual({
+      columns: ['score'],
+      data: [[1], [1], [0]],
+    });
+  });
+
+  it('lets sanitizers change what is recorded, and the examples themselves stay', async () => {
+    const { tracing, configure } = bench();
+    configure({
+      inputSanitizer: (inputs) => ({ ...inputs, questionText: '[question]' }),
+      outputSanitizer: (outputs) => ({ ...(outputs as object), answerText: '[answer]' }),
+    });
+    const examples = structuredClone(EXAMPLES);
+    await evaluation(bench(), examples).run(exactMatch);
+    expect(examples).toEqual(EXAMPLES);
+    const root = tracing.span(/^evaluation /);
+    expect(JSON.parse(artifactsOf(root)['result_table.json'] ?? '').data[0]).toEqual([
+      1,
+      '[question]',
+      '[answer]',
+      '[answer]',
+    ]);
+    expect(JSON.stringify(tracing.spans().map(({ attributes }) => attributes))).not.toMatch(
+      /one plus one/,
+    );
+  });
+
+  it('records scores alone when a sanitizer throws', async () => {
+    const { tracing, configure } = bench();
+    configure({
+      inputSanitizer: () => {
+        throw new Error('broken');
+      },
+    });
+    await evaluation(bench()).run(exactMatch);
+    expect(
+      JSON.parse(artifactsOf(tracing.span(/^evaluation /))['result_table.json'] ?? ''),
+    ).toEqual({ columns: ['score'], data: [[1], [1], [0]] });
+    expect(JSON.stringify(tracing.spans().map(({ attributes }) => attributes))).not.toMatch(
+      /one plus one/,
+    );
+  });
+
+  it('keeps two evaluations at once apart', async () => {
+    const { tracing } = bench();
+    const first = evaluation(bench(), EXAMPLES.slice(0, 2));
+    const second = evaluation(bench(), EXAMPLES.slice(2));
+    await Promise.all([
+      first.run(function alpha() {
+        return 1;
+      }),
+      second.run(function beta() {
+        return 0.5;
+      }),
+    ]);
+    const runs = tracing.spans().filter(({ name }) => name.startsWith('evaluation '));
+    expect(runs).toHaveLength(2);
+    for (const run of runs) {
+      const id = run.spanContext().spanId;
+      const traces = tracing
+        .spans()
+        .filter((span) => isRoot(span) && span.attributes['dspy.evaluation.id'] === id);
+      const isFirst = String(run.attributes['dspy.run.name']).startsWith('alpha');
+      expect(traces).toHaveLength(isFirst ? 2 : 1);
+      expect(metricsOf(run).eval).toBe(isFirst ? 1 : 0.5);
+      expect(run.attributes['dspy.run.trace_ids']).toEqual(
+        traces.map((span) => span.spanContext().traceId),
+      );
+    }
+  });
+
+  it('keeps the table within its budget, and says that it was cut', async () => {
+    const { tracing, configure } = bench();
+    configure({ maxAttributeBytes: 256 });
+    const big = { questionText: `one plus one? ${'x'.repeat(3000)}`, answerText: '2' };
+    await evaluation(bench(), [big, big, big]).run(exactMatch);
+    const root = tracing.span(/^evaluation /);
+    expect(String(root.attributes['dspy.run.artifacts']).length).toBeLessThan(256 * 16 + 100);
+    const table = JSON.parse(artifactsOf(root)['result_table.json'] ?? '{"data":[]}');
+    expect(table.data.length).toBeLessThan(3);
+    expect(root.attributes['dspy.truncated']).toContain('dspy.run.artifacts');
+  });
+});
+
+describeMajors('AxTestPrompt with a failing example', [19, 23, 24], (bench) => {
+  it('counts it and goes on, as Ax does', async () => {
+    const { tracing, model } = bench();
+    const run = evaluation(bench(), EXAMPLES.slice(0, 2));
+    model.play([{ status: 400, message: 'no' }, 'Answer Text: 4']);
+    await run.run(exactMatch);
+    const root = tracing.span(/^evaluation /);
+    expect(metricsOf(root)).toEqual({ eval: 0.5, examples: 2, failed: 1 });
+    expect(root.attributes['dspy.outcome']).toBe('completed');
+    expect(root.attributes['dspy.run.trace_ids']).toHaveLength(2);
+    expect(tracing.spans().filter(({ name }) => name === 'evaluate exactMatch')).toHaveLength(1);
+  });
+});
+
+describeMajors('AxTestPrompt with a failing example', [12, 14, 16], (bench) => {
+  it('ends with it, or goes on, as the release does', async () => {
+    const { tracing, model } = bench();
+    const run = evaluation(bench(), EXAMPLES.slice(0, 2));
+    model.play([{ status: 400, message: 'no' }, 'Answer Text: 4']);
+    const ended = await run.run(exactMatch).then(
+      () => 'completed',
+      () => 'error',
+    );
+    const root = tracing.span(/^evaluation /);
+    expect(root.attributes['dspy.outcome']).toBe(ended);
+    expect(metricsOf(root).failed).toBe(ended === 'completed' ? 1 : 2);
+  });
+});
