@@ -19,13 +19,13 @@ export function outcomeOf(error: unknown, signal: AbortSignal | undefined): Outc
   let outcome: Outcome = 'error';
   let cause = error;
   for (let depth = 0; depth < MAX_CAUSES; depth++) {
-    if (typeof cause !== 'object' || cause === null) break;
-    const name: unknown = (cause as { name?: unknown }).name;
+    const name = readProperty(cause, 'name');
     if (SIGNALS.has(name)) return 'completed';
     if (name === CLARIFICATION) return 'clarification';
     if (ABORTS.has(name)) return ofSignal(signal);
     if (TIMEOUTS.has(name)) outcome = 'timeout';
-    cause = (cause as { cause?: unknown }).cause;
+    cause = readProperty(cause, 'cause');
+    if (cause === undefined || cause === null) break;
   }
   // Older versions of Ax make a network error of an abort: what fails after it fails because of it.
   return signal?.aborted === true ? ofSignal(signal) : outcome;

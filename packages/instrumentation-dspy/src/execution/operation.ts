@@ -217,15 +217,7 @@ export class Operation {
 
   /** Ends the operation with what it threw: a failure, an abort, or Ax's own control flow. */
   fail(error: unknown): void {
-    if (this.ended) return;
-    let outcome: Outcome = 'error';
-    try {
-      outcome = outcomeOf(error, this.signal);
-    } catch (fault) {
-      // A thrown value whose properties throw when read.
-      diagnostics.fault('ending', fault);
-    }
-    this.end(outcome, error);
+    if (!this.ended) this.end(outcomeOf(error, this.signal), error);
   }
 
   /** Ends the operation once; later calls do nothing. Never throws. */
