@@ -13,6 +13,9 @@ interface Tally {
   spans: number;
   reportedAt: number;
   unreported: number;
+  /** Of what is unreported, no more than a message names. */
+  traceIds: string[];
+  detail: string | undefined;
 }
 
 /**
@@ -52,14 +55,27 @@ export class Diagnostics {
     const now = Date.now();
     let tally = this.#drops.get(drop.reason);
     if (tally === undefined) {
-      tally = { spans: 0, reportedAt: Number.NEGATIVE_INFINITY, unreported: 0 };
+      tally = {
+        spans: 0,
+        reportedAt: Number.NEGATIVE_INFINITY,
+        unreported: 0,
+        traceIds: [],
+        detail: undefined,
+      };
       this.#drops.set(drop.reason, tally);
     }
     tally.spans += drop.spans;
-    tally.unreported += drop.spans;
     // What is wrong with the settings has been said, and with it that nothing is exported.
-    if (drop.reason === 'misconfigured') tally.unreported = 0;
-    else if (now - tally.reportedAt >= DROP_INTERVAL_MS) this.#report(drop, tally, now);
+    if (drop.reason !== 'misconfigured') {
+      tally.unreported += drop.spans;
+      tally.detail = drop.detail;
+      tally.traceIds.push(...drop.traceIds.slice(0, MAX_REPORTED_IDS - tally.traceIds.length));
+      if (now - tally.reportedAt >= DROP_INTERVAL_MS) {
+        tally.reportedAt = now;
+        // The traces of a batch are given up one by one: one message for all of them.
+        queueMicrotask(() => this.#report(drop.reason));
+      }
+    }
     try {
       this.#onDrop?.({ ...drop, traceIds: drop.traceIds.slice(0, MAX_REPORTED_IDS) });
     } catch (error) {
@@ -69,24 +85,22 @@ export class Diagnostics {
 
   /** Drops not told yet because of the interval. */
   flush(): void {
-    for (const [reason, tally] of this.#drops) {
-      if (tally.unreported > 0) this.#report({ reason, spans: 0, traceIds: [] }, tally, Date.now());
-    }
+    for (const reason of this.#drops.keys()) this.#report(reason);
   }
 
   get totals(): Partial<Record<DropReason, number>> {
     return Object.fromEntries([...this.#drops].map(([reason, { spans }]) => [reason, spans]));
   }
 
-  #report(drop: DropReport, tally: Tally, now: number): void {
-    const ids = drop.traceIds.slice(0, MAX_REPORTED_IDS).join(', ');
-    const more = tally.spans > tally.unreported ? ` (${tally.spans} since the start)` : '';
-    say(
-      'warn',
-      `${tally.unreported} span(s) lost, ${drop.reason}${more}${ids ? `, traces ${ids}` : ''}${drop.detail ? `: ${drop.detail}` : ''}`,
-    );
-    tally.reportedAt = now;
-    tally.unreported = 0;
+  #report(reason: DropReason): void {
+    const tally = this.#drops.get(reason);
+    if (tally === undefined || tally.unreported === 0) return;
+    const { spans, unreported, traceIds, detail } = tally;
+    const more = spans > unreported ? ` (${spans} since the start)` : '';
+    const ids = traceIds.length > 0 ? `, traces ${traceIds.join(', ')}` : '';
+    const why = detail === undefined ? '' : `: ${detail}`;
+    say('warn', `${unreported} span(s) lost, ${reason}${more}${ids}${why}`);
+    Object.assign(tally, { unreported: 0, traceIds: [], detail: undefined });
   }
 }
 

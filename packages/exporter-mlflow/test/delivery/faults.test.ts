@@ -153,7 +153,7 @@ describe('a fault that stays', () => {
     expect(warnings).toHaveLength(2);
     expect(warnings[0]).toContain(`http://127.0.0.1:${port}`);
     expect(warnings[0]).toContain('MLFLOW_TRACKING_URI');
-    expect(warnings[1]).toContain('lost');
+    expect(warnings[1]).toContain('10 span(s) lost');
   });
 
   it('waits less for a server that has never taken anything', async () => {
