@@ -15,4 +15,5 @@ const sdk = new NodeSDK({
 });
 sdk.start();
 
-process.once('beforeExit', () => sdk.shutdown());
+// Rejects when traces could not be delivered; the exporter has said why by then.
+process.once('beforeExit', () => sdk.shutdown().catch(() => {}));
