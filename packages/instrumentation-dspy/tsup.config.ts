@@ -6,7 +6,7 @@ const common: Options = {
   treeshake: true,
   splitting: false,
   // The registration uses the package as everybody does: one copy of it in a process.
-  external: ['@hokusai/instrumentation-dspy'],
+  external: [/^@hokusai\/instrumentation-dspy/],
 };
 
 export default defineConfig([
@@ -15,8 +15,8 @@ export default defineConfig([
     entry: ['src/index.ts'],
     format: ['esm', 'cjs'],
     dts: true,
-    clean: ['!register.*'],
+    clean: ['!register.*', '!loader-hooks.*'],
   },
-  { ...common, entry: { register: 'src/register.ts' }, format: ['esm'] },
-  { ...common, entry: { register: 'src/register.cts' }, format: ['cjs'] },
+  { ...common, entry: ['src/register.ts', 'src/loader-hooks.ts'], format: ['esm'] },
+  { ...common, entry: ['src/register.cts', 'src/loader-hooks.cts'], format: ['cjs'] },
 ]);

@@ -36,7 +36,7 @@ const common: Options = {
   splitting: false,
   // The trace SDK and the OTLP exporters become part of the build: docs/decisions/tracer-provider.md.
   noExternal: [/^@opentelemetry\/(?!api$)/],
-  external: ['@hokusai/mlflow-dspy'],
+  external: [/^@hokusai\//],
   esbuildPlugins: [requireAsImport],
   esbuildOptions(options) {
     // Their ESM halves, of which only what is used gets in: a tenth of the size.

@@ -1,8 +1,6 @@
 // `node --import @hokusai/instrumentation-dspy/register app.js`
-import { register as registerLoader } from 'node:module';
 import {
   createRegistered,
-  HOOKED_MODULES,
   isMissing,
   needsSdk,
   reportFailure,
@@ -13,10 +11,7 @@ import {
 async function registerAll(): Promise<void> {
   const instrumentation = createRegistered();
   if (instrumentation === undefined) return;
-  const include = [...HOOKED_MODULES];
-  const { register, supportsSyncHooks } = await import('import-in-the-middle/register-hooks.mjs');
-  if (supportsSyncHooks()) register({ include });
-  else registerLoader('import-in-the-middle/hook.mjs', import.meta.url, { data: { include } });
+  await import('@hokusai/instrumentation-dspy/loader-hooks');
   if (!needsSdk()) return;
   try {
     startSdk(instrumentation, (await import('@opentelemetry/sdk-node')) as SdkModule);

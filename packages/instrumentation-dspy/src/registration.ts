@@ -2,9 +2,6 @@ import { isMainThread, parentPort } from 'node:worker_threads';
 import { DspyInstrumentation } from '@hokusai/instrumentation-dspy';
 import { diag, type ProxyTracerProvider, trace } from '@opentelemetry/api';
 
-/** The ESM entry of Ax, by its URL: no other module is rewritten by the loader hook. */
-export const HOOKED_MODULES: readonly RegExp[] = [/\/@ax-llm\/ax\/index\.js$/];
-
 /** Name of this instrumentation in `OTEL_NODE_DISABLED_INSTRUMENTATIONS`. */
 const NAME = 'dspy';
 /** An application that sets up its SDK after this module sets it to `false`. */

@@ -1,11 +1,17 @@
-// `node --require @hokusai/mlflow-dspy/register app.js`: as register.ts.
-try {
-  const { autolog } = require('@hokusai/mlflow-dspy') as typeof import('./index.js', { with: {
-    'resolution-mode': 'import',
-  }});
-  autolog();
-} catch (error) {
-  console.warn(
-    `@hokusai/mlflow-dspy: nothing is traced, because it could not be loaded: ${error instanceof Error ? error.message : error}`,
-  );
+// `node --require @hokusai/mlflow-dspy/register app.js`: as register.ts, without waiting for anything.
+const { isMainThread, parentPort }: typeof import('node:worker_threads') =
+  require('node:worker_threads');
+
+type Package = typeof import('./index.js', { with: { 'resolution-mode': 'import' }});
+
+if (isMainThread || parentPort !== null) {
+  try {
+    require('@hokusai/instrumentation-dspy/loader-hooks');
+    const { autolog }: Package = require('@hokusai/mlflow-dspy');
+    autolog();
+  } catch (error) {
+    console.warn(
+      `@hokusai/mlflow-dspy: nothing is traced, because it could not be loaded: ${error instanceof Error ? error.message : error}`,
+    );
+  }
 }
