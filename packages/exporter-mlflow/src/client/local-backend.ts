@@ -26,6 +26,8 @@ import { parseTraceFilter, parseTraceOrder } from './filter.js';
 import { LINKED_PROMPTS_TAG, parseText, toTrace } from './trace-model.js';
 import type { PromptVersion, Run, RunEndStatus, Trace } from './types.js';
 
+const MAX_READ_AT_ONCE = 64;
+
 /** The client's calls on the folder of a local store. */
 export class LocalBackend implements ClientBackend {
   readonly #directory: string;
@@ -70,19 +72,26 @@ export class LocalBackend implements ClientBackend {
     const entries = this.#reader
       .traces()
       .sort((a, b) => (isAscending ? a.timeMs - b.timeMs : b.timeMs - a.timeMs));
-    if (order.byTime) {
-      for (const entry of entries) {
-        const trace = await this.#read(entry);
-        if (trace) yield trace;
+    if (order.byTime) yield* this.#readAll(entries);
+    else {
+      const all: Trace[] = [];
+      for await (const trace of this.#readAll(entries)) all.push(trace);
+      yield* all.sort(order.compare);
+    }
+  }
+
+  /** A few at first, for who wants the newest alone; more at once for who goes on. */
+  async *#readAll(entries: readonly IndexEntry[]): AsyncGenerator<Trace> {
+    let count = 1;
+    for (let start = 0; start < entries.length; ) {
+      const some = entries.slice(start, start + count);
+      start += count;
+      for (const records of await this.#reader.readEach(some)) {
+        const record = mergeTrace(records);
+        if (record) yield fromRecord(record);
       }
-      return;
+      count = Math.min(count * 2, MAX_READ_AT_ONCE);
     }
-    const all: Trace[] = [];
-    for (const entry of entries) {
-      const trace = await this.#read(entry);
-      if (trace) all.push(trace);
-    }
-    yield* all.sort(order.compare);
   }
 
   /** Ids of the experiments to look in. */

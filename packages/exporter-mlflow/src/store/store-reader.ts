@@ -5,6 +5,8 @@ import { listFiles, parseSegmentName } from './files.js';
 import { type FrameInfo, readFrame, scanFrames } from './frame.js';
 import type { StoreRecord } from './records.js';
 
+const RECORDS_AT_ONCE = 64;
+
 /** Where a record is. */
 export interface Place {
   file: string;
@@ -65,14 +67,34 @@ export class StoreReader {
 
   /** Records in the order of `places`; missing ones (removed by the bounds) are left out. */
   async read(places: readonly Place[]): Promise<StoreRecord[]> {
-    const records: StoreRecord[] = [];
+    return (await this.#readAll(places)).filter((record) => record !== undefined);
+  }
+
+  /** The records of each entry; every file is opened once. */
+  async readEach(entries: readonly IndexEntry[]): Promise<StoreRecord[][]> {
+    const records = await this.#readAll(entries.flatMap(({ places }) => places));
     let start = 0;
-    while (start < places.length) {
-      const file = (places[start] as Place).file;
-      let end = start + 1;
-      while (places[end]?.file === file) end++;
-      records.push(...(await this.#readFile(file, places.slice(start, end))));
-      start = end;
+    return entries.map(({ places }) => {
+      const own = records.slice(start, start + places.length);
+      start += places.length;
+      return own.filter((record) => record !== undefined);
+    });
+  }
+
+  async #readAll(places: readonly Place[]): Promise<(StoreRecord | undefined)[]> {
+    const byFile = new Map<string, number[]>();
+    for (const [index, { file }] of places.entries()) {
+      const indexes = byFile.get(file);
+      if (indexes) indexes.push(index);
+      else byFile.set(file, [index]);
+    }
+    const records = new Array<StoreRecord | undefined>(places.length);
+    for (const [file, indexes] of byFile) {
+      const found = await this.#readFile(
+        file,
+        indexes.map((index) => places[index] as Place),
+      );
+      for (const [i, index] of indexes.entries()) records[index] = found[i];
     }
     return records;
   }
@@ -82,8 +104,9 @@ export class StoreReader {
     for (const { name } of await listFiles(this.#directory)) {
       if (!parseSegmentName(name)) continue;
       const { frames } = await scanFile(join(this.#directory, name), 0);
-      for (const { offset, length } of frames) {
-        yield* await this.#readFile(name, [{ file: name, offset, length }]);
+      const places = frames.map(({ offset, length }) => ({ file: name, offset, length }));
+      for (let start = 0; start < places.length; start += RECORDS_AT_ONCE) {
+        yield* await this.read(places.slice(start, start + RECORDS_AT_ONCE));
       }
     }
   }
@@ -125,27 +148,27 @@ export class StoreReader {
     }
   }
 
-  async #readFile(file: string, places: readonly Place[]): Promise<StoreRecord[]> {
-    const records: StoreRecord[] = [];
+  /** Aligned with `places`. */
+  async #readFile(file: string, places: readonly Place[]): Promise<(StoreRecord | undefined)[]> {
     let handle: Awaited<ReturnType<typeof open>>;
     try {
       handle = await open(join(this.#directory, file), 'r');
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return records;
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
       throw error;
     }
     try {
+      const records: (StoreRecord | undefined)[] = [];
       for (const { offset, length } of places) {
         const line = Buffer.allocUnsafe(length);
         const { bytesRead } = await handle.read(line, 0, length, offset);
         const frame = readFrame(line.subarray(0, bytesRead));
-        const record = frame && decodeRecord(frame.type, frame.json);
-        if (record) records.push(record);
+        records.push(frame && decodeRecord(frame.type, frame.json));
       }
+      return records;
     } finally {
       await handle.close();
     }
-    return records;
   }
 }
 
