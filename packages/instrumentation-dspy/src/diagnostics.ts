@@ -28,6 +28,18 @@ class Diagnostics {
     this.#log('warn', message);
   }
 
+  /**
+   * Says once what is wrong with the setup. Goes to the console while the program has set no logger of
+   * OpenTelemetry's: nobody would learn of it otherwise. Never throws.
+   */
+  tell(message: string): void {
+    if (hasLogger()) this.warnOnce(message, message);
+    else if (!this.#said.has(message)) {
+      this.#said.add(message);
+      console.warn(`${LOG_NAMESPACE} ${message}`);
+    }
+  }
+
   debug(message: string): void {
     this.#log('debug', message);
   }
@@ -53,6 +65,12 @@ class Diagnostics {
       // A logger of the application that throws is not the program's problem either.
     }
   }
+}
+
+/** The API has no question for it: it keeps the logger on its global object. */
+function hasLogger(): boolean {
+  const api = (globalThis as Record<symbol, unknown>)[Symbol.for('opentelemetry.js.api.1')];
+  return typeof api === 'object' && api !== null && 'diag' in api && api.diag !== undefined;
 }
 
 export const diagnostics = new Diagnostics();

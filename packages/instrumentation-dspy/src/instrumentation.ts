@@ -1,8 +1,10 @@
+import type { TracerProvider } from '@opentelemetry/api';
 import {
   InstrumentationBase,
   InstrumentationNodeModuleDefinition,
   InstrumentationNodeModuleFile,
 } from '@opentelemetry/instrumentation';
+import { canLoad, programFolders } from './ax-presence.js';
 import { type AxCopy, type AxModule, createCopy } from './copy.js';
 import { diagnostics } from './diagnostics.js';
 import { hooks } from './hooks/index.js';
@@ -63,6 +65,16 @@ export class DspyInstrumentation extends InstrumentationBase<DspyInstrumentation
     this.refresh();
   }
 
+  /** Called when the SDK starts, which is when a program without Ax can be told of it. */
+  override setTracerProvider(tracerProvider: TracerProvider): void {
+    super.setTracerProvider(tracerProvider);
+    try {
+      this.warnWithoutAx();
+    } catch (fault) {
+      diagnostics.fault('presence', fault);
+    }
+  }
+
   protected override init(): InstrumentationNodeModuleDefinition[] {
     const patch = (ax: AxModule): AxModule => {
       this.patch(ax);
@@ -78,6 +90,16 @@ export class DspyInstrumentation extends InstrumentationBase<DspyInstrumentation
         new InstrumentationNodeModuleFile(`${AX}/index.cjs`, SUPPORTED_VERSIONS, patch, unpatch),
       ]),
     ];
+  }
+
+  private warnWithoutAx(): void {
+    if (!this.isActive || this.state.copies.size > 0) return;
+    const folders = programFolders();
+    if (canLoad(AX, folders)) return;
+    diagnostics.tell(
+      `${AX} is not installed for this program (looked from ${folders.join(' and ')}), so nothing of it is traced; ` +
+        'install it, or hand it to manuallyInstrument() where a bundler includes it',
+    );
   }
 
   private get state(): State {
