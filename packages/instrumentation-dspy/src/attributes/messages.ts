@@ -98,8 +98,9 @@ function flattenMessage(
       if (calls >= MAX_ATTRIBUTES / 3) continue;
       const call = name.toolCall(calls++);
       target.set(`${call}function.name`, part.name);
-      const { text } = serializeText(part.arguments ?? {}, options);
-      target.set(`${call}function.arguments`, text);
+      if (part.arguments !== undefined) {
+        target.set(`${call}function.arguments`, serializeText(part.arguments, options).text);
+      }
       target.set(`${call}id`, part.id);
       continue;
     }

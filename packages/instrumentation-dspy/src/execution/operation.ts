@@ -141,10 +141,12 @@ export class Operation {
    */
   recordInput(value: unknown): string | undefined {
     if (value === undefined || !(this.settings.inputs || this.settings.outputs)) return undefined;
+    // What this sanitizer removes is looked for in what is made of the inputs, not in its own result.
+    const { serialize } = this.inherited;
     const sanitized = sanitizeInput(this, value);
     return sanitized === WITHHELD || !this.recordsInputs
       ? undefined
-      : this.#value(INPUT_VALUE, INPUT_MIME_TYPE, sanitized);
+      : this.#value(INPUT_VALUE, INPUT_MIME_TYPE, sanitized, serialize);
   }
 
   /**
@@ -157,20 +159,20 @@ export class Operation {
     const sanitized = sanitizeOutput(this, value);
     return sanitized === WITHHELD
       ? undefined
-      : this.#value(OUTPUT_VALUE, OUTPUT_MIME_TYPE, sanitized);
+      : this.#value(OUTPUT_VALUE, OUTPUT_MIME_TYPE, sanitized, this.inherited.serialize);
   }
 
   /** Sets an attribute to the JSON of a value, within the budget, and returns the JSON. */
-  json(name: string, value: unknown): string {
-    const { json, truncated } = serialize(value, this.inherited.serialize);
+  json(name: string, value: unknown, options = this.inherited.serialize): string {
+    const { json, truncated } = serialize(value, options);
     if (truncated) this.markTruncated(name);
     this.set(name, json);
     return json;
   }
 
   /** Sets an attribute to a string as it is, or to the JSON of any other value, within the budget. */
-  text(name: string, value: unknown): string {
-    const { text, truncated } = serializeText(value, this.inherited.serialize);
+  text(name: string, value: unknown, options = this.inherited.serialize): string {
+    const { text, truncated } = serializeText(value, options);
     if (truncated) this.markTruncated(name);
     this.set(name, text);
     return text;
@@ -249,9 +251,9 @@ export class Operation {
     }
   }
 
-  #value(name: string, mimeName: string, value: unknown): string {
+  #value(name: string, mimeName: string, value: unknown, options: ContentOptions): string {
     const isText = typeof value === 'string';
-    const recorded = isText ? this.text(name, value) : this.json(name, value);
+    const recorded = isText ? this.text(name, value, options) : this.json(name, value, options);
     this.set(mimeName, isText ? MIME_TEXT : MIME_JSON);
     return recorded;
   }

@@ -1,4 +1,5 @@
 import { createValueRedactor } from '../capture/redact.js';
+import type { TextRedactor } from '../capture/serialize.js';
 import { diagnostics } from '../diagnostics.js';
 import type { Operation } from './operation.js';
 
@@ -43,16 +44,18 @@ function remember(operation: Operation, original: unknown, sanitized: unknown): 
   const redactor = createValueRedactor(original, sanitized);
   if (redactor === undefined) return;
   const { inherited } = operation;
-  const above = inherited.serialize.redactText;
-  const redact = (text: string): string => redactor.redact(text);
+  const { serialize } = inherited;
   operation.inherited = {
     ...inherited,
-    serialize: {
-      ...inherited.serialize,
-      redactText: above === undefined ? redact : (text) => redact(above(text)),
-    },
+    serialize: { ...serialize, redactText: both(serialize.redactText, redactor.redact) },
     uncertain: inherited.uncertain || redactor.uncertain,
   };
+}
+
+function both(first: TextRedactor | undefined, second: TextRedactor): TextRedactor {
+  if (first === undefined) return second;
+  const overlap = Math.max(first.overlap ?? 0, second.overlap ?? 0);
+  return Object.assign((text: string) => second(first(text)), { overlap });
 }
 
 function isPlainObject(value: unknown): value is Record<string, unknown> {

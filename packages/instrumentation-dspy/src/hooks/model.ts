@@ -218,8 +218,9 @@ function promptOf(operation: Operation, chatPrompt: unknown): unknown {
     if (sanitized === WITHHELD) return WITHHELD;
     prompt = (sanitized as { chatPrompt?: unknown } | undefined)?.chatPrompt;
   }
-  if (settings.outputSanitizer === undefined || !Array.isArray(prompt)) return prompt;
-  // Earlier replies in the history are raw outputs, which the user's sanitizer has not seen.
+  const mayHoldReplies = settings.outputs && settings.outputSanitizer === undefined;
+  if (mayHoldReplies || !Array.isArray(prompt)) return prompt;
+  // Replies and tool results in the history are outputs, which no sanitizer has seen.
   return prompt.map((message: { readonly role?: unknown }) =>
     message?.role === 'assistant' || message?.role === 'function'
       ? { role: message.role, content: WITHHELD_TEXT, result: WITHHELD_TEXT }
@@ -276,6 +277,7 @@ function recordMessages(operation: Operation, state: ChatState, response: unknow
   let replies: OutputMessage[] | undefined;
   if (settings.outputMessages && settings.outputSanitizer === undefined && operation.recordsText) {
     replies = toOutputMessages(response, options);
+    if (!settings.inputs) withholdArguments(replies);
     const { json, truncated } = messagesToJson(replies, options);
     operation.set(OUTPUT_VALUE, json);
     operation.set(OUTPUT_MIME_TYPE, MIME_JSON);
@@ -292,6 +294,13 @@ function recordMessages(operation: Operation, state: ChatState, response: unknow
   const { input } = state;
   if (input !== undefined && flattenMessages(operation, LLM_INPUT_MESSAGES, input, options)) {
     operation.markTruncated(LLM_INPUT_MESSAGES);
+  }
+}
+
+/** What a model asks a tool with is input of the tool. */
+function withholdArguments(replies: readonly OutputMessage[]): void {
+  for (const { parts } of replies) {
+    for (const part of parts) if (part.type === 'tool_call') delete part.arguments;
   }
 }
 
