@@ -1,3 +1,4 @@
+import type { SpanContext } from '@opentelemetry/api';
 import {
   DSPY_OPTIMIZER_BEST_SCORE,
   DSPY_OPTIMIZER_CANDIDATES,
@@ -66,21 +67,41 @@ const MAX_OPTIONS = 64;
 /** Counters of the optimizer's own, no options. */
 const INTERNAL = /^(?:current|total|last|rng|_)|Due$|State$/;
 
+interface Stage {
+  readonly program: unknown;
+  readonly span: SpanContext;
+}
+
+/** The latest compile with an options object. */
+const stages = new WeakMap<object, Stage>();
+
+/**
+ * `optimize()` of Ax 23 on is two compiles, one after the other, with the same options object. As an export it cannot be replaced
+ * where a module is loaded already: the second compile is linked to the first.
+ */
+function stageBefore({ program, options }: Compile): SpanContext | undefined {
+  const before = options === undefined ? undefined : stages.get(options);
+  return before !== undefined && before.program === program ? before.span : undefined;
+}
+
 function compileKind(read: Read): CallKind {
   return asRun({
     role: 'program',
     children: (settings) => (settings.recordOptimizerCalls ? 'nested' : 'summed'),
     subject(_copy, self: Record<string, unknown>, args, settings) {
       const type = typeOf(self);
-      const { program } = read(self, args);
+      const compile = read(self, args);
+      const { program } = compile;
       const trained = program === undefined ? undefined : nameOfProgram(program, undefined);
-      return subjectOf(settings, {
+      const subject = subjectOf(settings, {
         name: type,
         type: 'optimizer',
         operation: 'invoke_workflow',
         kind: 'CHAIN',
         attributes: runAttributes('compile', trained === undefined ? type : `${type} ${trained}`),
       });
+      const before = stageBefore(compile);
+      return before === undefined ? subject : { ...subject, links: [{ context: before }] };
     },
     started: (operation, self, args) => started(operation, self, read(self, args)),
     finished(operation, result) {
@@ -104,6 +125,9 @@ function describeInput(self: object, { program, examples, validation, metric }: 
 function started(operation: Operation, self: object, compile: Compile): void {
   const record = new RunRecord(operation);
   operation.state = new CompileRun(compile, record);
+  if (compile.options !== undefined) {
+    stages.set(compile.options, { program: compile.program, span: operation.span.spanContext() });
+  }
   recordSummary(operation, { in: describeInput(self, compile) });
   const { attributes } = operation;
   const { program, examples, validation, metric, options } = compile;

@@ -332,6 +332,117 @@ describeMajors('AxGEPA', [14, 16, 19, 23, 24], (bench) => {
   });
 });
 
+describeMajors('AxMiPRO', [12, 14, 16, 19], (bench) => {
+  it('is one run, whether it gets anywhere or not', async () => {
+    const { ax, major, tracing, service } = bench();
+    answers(bench());
+    const optimizer = new ax.AxMiPRO({
+      studentAI: service(),
+      examples: EXAMPLES,
+      options: {
+        numTrials: 1,
+        numCandidates: 1,
+        maxBootstrappedDemos: 1,
+        maxLabeledDemos: 1,
+        minibatch: false,
+      },
+    });
+    const compiling =
+      major === 12
+        ? optimizer.compile(program(bench()), exactMatch)
+        : optimizer.compile(program(bench()), EXAMPLES, exactMatch);
+    const outcome = await compiling.then(
+      () => 'completed',
+      () => 'error',
+    );
+    expect(tracing.tree()).toBe('invoke_workflow AxMiPRO');
+    expect(tracing.span('invoke_workflow AxMiPRO').attributes).toMatchObject({
+      'dspy.run.kind': 'compile',
+      'dspy.optimizer.examples.count': 2,
+      'dspy.outcome': outcome,
+    });
+  });
+});
+
+describeMajors('AxGEPAFlow', [14, 16], (bench) => {
+  it('is one run over a flow', async () => {
+    const { ax, tracing, service } = bench();
+    answers(bench());
+    const flow = ax
+      .flow()
+      .n('answer', 'questionText:string -> answerText:string')
+      .e('answer', (state: { questionText: string }) => ({ questionText: state.questionText }))
+      .r((state: { answerResult: { answerText: string } }) => ({
+        answerText: state.answerResult.answerText,
+      }));
+    const optimizer = new ax.AxGEPAFlow({
+      studentAI: service(),
+      teacherAI: service(),
+      numTrials: 1,
+      minibatch: true,
+      minibatchSize: 1,
+    });
+    const outcome = await optimizer
+      .compile(flow, EXAMPLES, exactMatch, { maxMetricCalls: 6, validationExamples: EXAMPLES })
+      .then(
+        () => 'completed',
+        () => 'error',
+      );
+    expect(tracing.tree()).toBe('invoke_workflow AxGEPAFlow');
+    expect(tracing.span('invoke_workflow AxGEPAFlow').attributes['dspy.outcome']).toBe(outcome);
+  });
+});
+
+describeMajors('AxLearn', [16, 19], (bench) => {
+  it('is one run above what it compiles with', async () => {
+    const { ax, tracing, service } = bench();
+    answers(bench());
+    const storage = { save: async () => {}, load: async () => [] };
+    const learner = new ax.AxLearn(program(bench()), {
+      name: 'learner',
+      teacher: service(),
+      runtimeAI: service(),
+      storage,
+      budget: 1,
+      metric: exactMatch,
+      examples: EXAMPLES,
+    });
+    const outcome = await learner.optimize({ metric: exactMatch, examples: EXAMPLES }).then(
+      () => 'completed',
+      () => 'error',
+    );
+    expect(tracing.tree()).toBe('invoke_workflow AxLearn');
+    expect(tracing.span('invoke_workflow AxLearn').attributes).toMatchObject({
+      'dspy.run.kind': 'compile',
+      'dspy.optimizer.examples.count': 2,
+      'dspy.outcome': outcome,
+    });
+  });
+});
+
+describeMajors('AxACE', [14, 16, 19, 23, 24], (bench) => {
+  it('is one run, also where a playbook is compiled', async () => {
+    const { ax, tracing, service } = bench();
+    answers(bench());
+    const optimizer = new ax.AxACE({
+      studentAI: service(),
+      teacherAI: service(),
+      options: { maxEpochs: 1 },
+    });
+    const outcome = await optimizer
+      .compile(program(bench()), EXAMPLES, exactMatch, { aceOptions: { maxEpochs: 1 } })
+      .then(
+        () => 'completed',
+        () => 'error',
+      );
+    expect(tracing.tree()).toBe('invoke_workflow AxACE');
+    expect(tracing.span('invoke_workflow AxACE').attributes).toMatchObject({
+      'dspy.optimizer.metric_calls': 2,
+      'dspy.outcome': outcome,
+    });
+  });
+});
+
 describeMajors('AxACE and playbooks', [23, 24], (bench) => {
   const reflections = () => {
     const { model } = bench();
@@ -375,7 +486,7 @@ describeMajors('AxACE and playbooks', [23, 24], (bench) => {
 });
 
 describeMajors('optimize()', [23, 24], (bench) => {
-  it('traces both of its compiles', async () => {
+  it('traces both of its compiles, the second linked to the first', async () => {
     const { ax, tracing, service } = bench();
     answers(bench());
     await ax.optimize(program(bench()), EXAMPLES, exactMatch, {
@@ -384,9 +495,10 @@ describeMajors('optimize()', [23, 24], (bench) => {
       maxMetricCalls: 8,
       numTrials: 1,
     });
-    expect(tracing.spans().map(({ name }) => name)).toEqual([
-      'invoke_workflow AxBootstrapFewShot',
-      'invoke_workflow AxGEPA',
-    ]);
+    const first = tracing.span('invoke_workflow AxBootstrapFewShot');
+    const second = tracing.span('invoke_workflow AxGEPA');
+    expect(tracing.spans()).toHaveLength(2);
+    expect(second.links.map(({ context }) => context)).toEqual([first.spanContext()]);
+    expect(first.links).toEqual([]);
   });
 });
