@@ -1,11 +1,10 @@
 // Everything that traces this program: load it first, with `node --import ./instrumentation.js main.js`.
-import { register } from 'node:module';
+
+// Lets instrumentations see what is imported from here on.
+import '@hokusai/instrumentation-dspy/loader-hooks';
 import { MlflowSpanExporter } from '@hokusai/exporter-mlflow';
 import { DspyInstrumentation } from '@hokusai/instrumentation-dspy';
 import { NodeSDK } from '@opentelemetry/sdk-node';
-
-// ES modules are patched as they are loaded; only Ax needs to be.
-register('import-in-the-middle/hook.mjs', import.meta.url, { data: { include: ['@ax-llm/ax'] } });
 
 const sdk = new NodeSDK({
   serviceName: 'support-desk',

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { ROOT } from '../../scripts/lib/cache.mjs';
 import { startGroup } from '../../scripts/lib/processes.mjs';
 
@@ -25,7 +25,11 @@ export interface ProgramOptions {
 /** Variables that would send a test's traces elsewhere or change what it says. */
 const SETTINGS = /^(MLFLOW_|OTEL_|OPENINFERENCE_|NODE_OPTIONS$|VITEST)/;
 
-/** Runs a program of the repository in a Node process of its own, as a user would. */
+/**
+ * Runs a program in a Node process of its own, as a user would.
+ *
+ * @param file relative to the repository
+ */
 export async function runProgram(
   file: string,
   options: ProgramOptions = {},
@@ -34,7 +38,7 @@ export async function runProgram(
   const nodeArgs = [
     ...imports.flatMap((module) => ['--import', join(ROOT, module)]),
     ...requires.flatMap((module) => ['--require', join(ROOT, module)]),
-    join(ROOT, file),
+    resolve(ROOT, file),
     ...args,
   ];
   const inherited = Object.entries(process.env).filter(([name]) => !SETTINGS.test(name));

@@ -66,7 +66,7 @@ async function lookUp(connection: Connection, { id, name }: ExperimentRef): Prom
     const found = await getExperiment(connection, id);
     if (found) return activeId(found);
     throw new ExperimentError(
-      `the MLflow server has no experiment with id ${id}; set experimentId to one it has, or experimentName`,
+      `the MLflow server has no experiment with id ${id}; set experimentId (MLFLOW_EXPERIMENT_ID) to one it has, or experimentName (MLFLOW_EXPERIMENT_NAME)`,
     );
   }
   const wanted = name || DEFAULT_EXPERIMENT_NAME;
