@@ -54,10 +54,11 @@ const MAX_CITATIONS = 1000;
 /**
  * Puts the deltas of a streamed Ax response together: text and thoughts by choice, tool calls by id, the latest usage.
  *
- * @param maxChars UTF-16 units of text kept of one choice (what nobody will record need not be held). Default 1048576.
+ * @param maxChars UTF-16 units of text kept of one choice (what nobody will record need not be held). Default 1048576; at least
+ *   one, so that an answer is known from none.
  */
 export function createStreamAssembler(maxChars = 1_048_576): StreamAssembler {
-  return new Assembler(maxChars);
+  return new Assembler(Math.max(1, maxChars));
 }
 
 class Assembler implements StreamAssembler {

@@ -53,6 +53,7 @@ import { retrievalHooks } from './retrieval.js';
 import { routerHooks } from './router.js';
 import { sessionHooks } from './session.js';
 import { speechHooks } from './speech.js';
+import { streamUsageHooks } from './stream-usage.js';
 import type { Hook } from './types.js';
 
 export const hooks: readonly Hook[] = [
@@ -62,6 +63,7 @@ export const hooks: readonly Hook[] = [
   ...agentHooks,
   ...codeRuntimeHooks,
   ...chatHooks,
+  ...streamUsageHooks,
   ...embeddingHooks,
   ...routerHooks,
   ...bestOfHooks,

@@ -55,6 +55,7 @@ import { sanitizeInput, WITHHELD } from '../execution/sanitize.js';
 import type { Settings } from '../settings.js';
 import { nearestRun } from './run.js';
 import { costOf, describeService, type Service, type ServiceDescription } from './service.js';
+import { lostUsageOf } from './stream-usage.js';
 
 /** An Ax chat request. */
 export interface ChatRequest {
@@ -348,6 +349,8 @@ function tapResponse(operation: Operation, source: ReadableStream): ReadableStre
     chunk(value) {
       if (!assembler.started && state !== undefined) state.firstAt ??= performance.now();
       assembler.push(value);
+      const lost = lostUsageOf(value);
+      if (lost !== undefined) assembler.push({ modelUsage: lost });
     },
     collected() {
       if (state?.firstAt !== undefined && settings.genAi) {
