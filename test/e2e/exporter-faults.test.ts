@@ -10,24 +10,19 @@ import { type Fault, type FaultProxy, startFaultProxy } from '../support/fault-p
 import { MlflowRest } from '../support/mlflow-rest.js';
 import { startMlflowServer, type TestMlflowServer } from '../support/mlflow-server.js';
 
-const TRACES = 40;
+const TRACES = 24;
 
 let server: TestMlflowServer;
 let rest: MlflowRest;
-let proxy: FaultProxy;
 let experiments = 0;
 
 beforeAll(async () => {
   server = await startMlflowServer();
   rest = new MlflowRest(server.url);
 });
-beforeEach(async () => {
-  proxy = await startFaultProxy(server.url);
+beforeEach(() => {
   vi.spyOn(console, 'warn').mockImplementation(() => undefined);
-  return async () => {
-    await proxy.close();
-    vi.restoreAllMocks();
-  };
+  return () => vi.restoreAllMocks();
 });
 afterAll(() => server?.stop());
 
@@ -40,7 +35,8 @@ function nowAndThen(fault: Fault): FaultProxy['fault'] {
   };
 }
 
-describe('N traces made, N traces readable, with a fault on two of five requests', () => {
+// Most of the time is spent waiting between tries, so they wait together.
+describe.concurrent('N traces made, N traces readable, with a fault on two of five requests', () => {
   const faults: Fault[] = [
     'reset',
     'reset mid-response',
@@ -57,7 +53,8 @@ describe('N traces made, N traces readable, with a fault on two of five requests
     (fault) => [typeof fault === 'string' ? fault : `${fault.status}`, fault] as const,
   );
 
-  it.each(named)('%s', async (_, fault) => {
+  it.each(named)('%s', { timeout: 180_000 }, async (_, fault) => {
+    const proxy = await startFaultProxy(server.url);
     proxy.fault = nowAndThen(fault);
     const experimentName = `faults-${++experiments}`;
     const exporter = new MlflowSpanExporter({
@@ -69,11 +66,12 @@ describe('N traces made, N traces readable, with a fault on two of five requests
       smallTrace('QA', index % 4 === 0 ? { metadata: `{"index":"${index}"}` } : {}),
     );
     // In pieces, so that there are requests enough for the fault to meet.
-    for (let start = 0; start < TRACES; start += 5) {
-      const batch = made.slice(start, start + 5).flat();
+    for (let start = 0; start < TRACES; start += 4) {
+      const batch = made.slice(start, start + 4).flat();
       expect(await exportSpans(exporter, batch)).toEqual({ code: 0 });
     }
     await exporter.shutdown();
+    await proxy.close();
     const stored = await rest.traces(experimentName, TRACES);
     expect(stored.map(({ id }) => id).sort()).toEqual(
       made.map(([, root]) => traceIdOf(root)).sort(),

@@ -151,6 +151,7 @@ export class TraceSender {
       parcel.started = true;
       return undefined;
     } catch (error) {
+      if (isStartedElsewhere(error)) return undefined;
       const verdict = verdictOfError(error);
       if (verdict.kind !== 'refused' && !isMissingEndpoint(error)) return verdict;
       // The spans alone still make a readable trace.
@@ -305,6 +306,11 @@ function withSource(info: TraceRecord['info']): TraceRecord['info'] {
 function ifAbsent(error: unknown): undefined {
   if (error instanceof MlflowApiError && error.errorCode === 'RESOURCE_DOES_NOT_EXIST') return;
   throw error;
+}
+
+/** How servers before 3.12 take a start of a trace that another process has sent spans of. */
+function isStartedElsewhere(error: unknown): boolean {
+  return error instanceof MlflowApiError && /blank-out primary key/.test(error.reason);
 }
 
 /** The server's answer to an assessment id that it has already. */
