@@ -1,6 +1,7 @@
 import { ProxyTracerProvider, type Tracer } from '@opentelemetry/api';
 import { readProperty } from '../capture/read.js';
 import type { AxCopy } from '../copy.js';
+import { viewOf } from '../view.js';
 import type { CallKind } from './kinds.js';
 
 /** Starts no spans, and hands the active span on as the parent. */
@@ -38,6 +39,29 @@ export function withoutNativeTracer(
   const changed = [...args];
   changed[index] = { ...options, tracer: NO_TRACER };
   return changed;
+}
+
+const silent = new WeakMap<object, object>();
+
+/**
+ * The service with its tracer out of sight: what Ax up to 19 starts the spans of tools with, whatever
+ * the call says. A service without a tracer is returned as it is.
+ */
+export function withoutServiceTracer(copy: AxCopy, service: unknown): unknown {
+  const { settings } = copy.recorder;
+  if (settings.nativeSpans || typeof service !== 'object' || service === null) return service;
+  const tracer = tracerOf(service) ?? copy.globals?.tracer;
+  if (tracer === undefined || tracer === NO_TRACER) return service;
+  let view = silent.get(service);
+  if (view === undefined) {
+    view = viewOf(service, (key, method) =>
+      key === 'getOptions'
+        ? (...args: unknown[]) => ({ ...method.apply(service, args), tracer: NO_TRACER })
+        : undefined,
+    );
+    silent.set(service, view);
+  }
+  return view;
 }
 
 /** A service's tracer. Read from the field in Ax's own classes: `getOptions` builds an object of all options. */

@@ -4,6 +4,7 @@ import { safeString } from '../capture/redact.js';
 import type { AxCopy } from '../copy.js';
 import { diagnostics } from '../diagnostics.js';
 import { outcomeOf } from '../execution/ending.js';
+import { withoutServiceTracer } from '../execution/native.js';
 import type { Operation } from '../execution/operation.js';
 import { originalOf } from '../view.js';
 import { traceableService } from './custom-service.js';
@@ -34,7 +35,9 @@ const wrapAttempt: Wrapper = (original, copy) =>
       if (operation !== undefined) {
         run = runOf(operation);
         if (run?.generator !== this) run = undefined;
-        passed = [withTools(copy, args[0] as StepArguments, operation, run), ...args.slice(1)];
+        const step = withTools(copy, args[0] as StepArguments, operation, run);
+        const ai = withoutServiceTracer(copy, step.ai);
+        passed = [ai === step.ai ? step : { ...step, ai }, ...args.slice(1)];
       }
     } catch (fault) {
       diagnostics.fault('generator.attempt', fault);
