@@ -6,6 +6,6 @@ export {
   type SamplerLike,
   type ScopedSamplingResult,
 } from './sampler.js';
-export { type CallDescription, type CallSpan, traceCall } from './trace-call.js';
+export { type CallDescription, type CallSpan, isTracing, traceCall } from './trace-call.js';
 export { type TraceableProgram, TracedModule, type TraceMetadata, traced } from './traced.js';
 export * from './types.js';

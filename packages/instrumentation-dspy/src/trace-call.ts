@@ -55,6 +55,11 @@ export function traceCall<T>(
   return slot[KEY] === undefined ? work(NOT_TRACED) : slot[KEY].traceCall(description, work);
 }
 
+/** Whether an instrumentation is in force, so that DSPy programs are traced. */
+export function isTracing(): boolean {
+  return slot[KEY] !== undefined;
+}
+
 /** The instrumentation in force, in whatever copy of this package it is. */
 interface Tracing {
   readonly recorder: Recorder;

@@ -1,6 +1,7 @@
 export {
   type CallDescription,
   type CallSpan,
+  isTracing,
   type TraceableProgram,
   type TraceContext,
   TracedModule,

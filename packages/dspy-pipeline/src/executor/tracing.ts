@@ -1,4 +1,10 @@
-import { autolog, type CallSpan, getAutologClient, traceCall } from '@hokusai/mlflow-dspy';
+import {
+  autolog,
+  type CallSpan,
+  getAutologClient,
+  isTracing,
+  traceCall,
+} from '@hokusai/mlflow-dspy';
 import type { Attributes } from '@opentelemetry/api';
 import { nameOf } from '../errors.js';
 import type { ExecutorConfig } from './config.js';
@@ -45,7 +51,10 @@ const EXPERIMENT_VARIABLES = [
   'MLFLOW_EXPERIMENT_ID',
 ];
 
-/** Has DSPy programs traced. An `autolog()` that runs already is left as it is. */
+/**
+ * Has DSPy programs traced. An `autolog()` that runs already is left as it is, and so is an
+ * instrumentation that the application registered: its exporter makes the runs then.
+ */
 export function startTracking(
   { experimentName, trackingUri, log }: ExecutorConfig,
   env: Environment = process.env,
@@ -55,6 +64,10 @@ export function startTracking(
     if (trackingUri !== undefined && trackingUri !== running.config.trackingUri) {
       log.warn('trackingUri is ignored: autolog() runs already, with a tracking URI of its own');
     }
+    return;
+  }
+  if (isTracing()) {
+    log.debug('the application traces DSPy programs by itself; autolog() is not called');
     return;
   }
   const isNamed = EXPERIMENT_VARIABLES.some((name) => Boolean(env[name]?.trim()));
