@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientBackend, PlannedQuery } from './client/backend.js';
 import { LocalBackend } from './client/local-backend.js';
-import { checkNames, planMetrics, planQuery, toTexts } from './client/plan.js';
+import { checkNames, checkTexts, planMetrics, planQuery, toTexts } from './client/plan.js';
 import { ServerBackend } from './client/server-backend.js';
 import type {
   Expectation,
@@ -82,13 +82,21 @@ export class MlflowClient {
    */
   logFeedback(feedback: Feedback): Promise<AssessmentRecord> {
     checkNames('logFeedback', feedback, FEEDBACK_MEMBERS);
-    const { error } = feedback;
+    const { error, value } = feedback;
+    if ((error === undefined) === (value === undefined)) {
+      throw new MlflowConfigError('logFeedback: give one of value and error');
+    }
+    checkTexts('logFeedback', feedback);
     return this.#assess(feedback, 'feedback', error === undefined ? {} : { error });
   }
 
   /** What the right answer would have been. Waits like {@link logFeedback}. */
   logExpectation(expectation: Expectation): Promise<AssessmentRecord> {
     checkNames('logExpectation', expectation, EXPECTATION_MEMBERS);
+    if (expectation.value === undefined) {
+      throw new MlflowConfigError('logExpectation: give a value');
+    }
+    checkTexts('logExpectation', expectation);
     return this.#assess(expectation, 'expectation', {});
   }
 

@@ -1,19 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import type {
-  AssessmentRecord,
-  ExperimentRef,
-  SpanRecord,
-  TraceRecord,
-} from '../internal-types.js';
+import type { AssessmentRecord, ExperimentRef } from '../internal-types.js';
 import { MlflowApiError } from '../server/errors.js';
 import { ExperimentError, type ExperimentInfo } from '../server/experiments.js';
 import { otelTraceId, traceIdOf } from '../server/trace-id.js';
-import type { ReadSpan } from '../server/trace-spans.js';
 import { type LocalStore, openLocalStore } from '../store/local-store.js';
 import type { RunPatch, StoreRecord } from '../store/records.js';
 import { type IndexEntry, StoreReader } from '../store/store-reader.js';
 import {
-  latestMetrics,
   localExperimentId,
   localExperimentName,
   localRunId,
@@ -23,7 +16,8 @@ import {
 } from '../store/stored.js';
 import type { ClientBackend, PlannedQuery, PlannedRun, PlannedRunData } from './backend.js';
 import { parseTraceFilter, parseTraceOrder } from './filter.js';
-import { LINKED_PROMPTS_TAG, parseText, toTrace } from './trace-model.js';
+import { fromRecord, toRun, withoutSpans } from './local-model.js';
+import { LINKED_PROMPTS_TAG, parseText } from './trace-model.js';
 import type { PromptVersion, Run, RunEndStatus, Trace } from './types.js';
 
 const MAX_READ_AT_ONCE = 64;
@@ -279,71 +273,4 @@ export class LocalBackend implements ClientBackend {
 /** The same error as a server gives. */
 function missing(reason: string): never {
   throw new MlflowApiError(404, 'local store', 'RESOURCE_DOES_NOT_EXIST', reason);
-}
-
-function withoutSpans(trace: Trace): Trace {
-  const { inputs: _in, outputs: _out, ...rest } = trace;
-  const light: Trace = { ...rest, spans: [] };
-  const inputs = parseText(trace.requestPreview);
-  const outputs = parseText(trace.responsePreview);
-  if (inputs !== undefined) light.inputs = inputs;
-  if (outputs !== undefined) light.outputs = outputs;
-  return light;
-}
-
-function fromRecord({ info, spans }: TraceRecord): Trace {
-  const tags = { ...info.tags };
-  if (info.name !== undefined) tags['mlflow.traceName'] ??= info.name;
-  return toTrace(
-    {
-      traceId: traceIdOf(info.traceId),
-      state: info.state,
-      experimentId: localExperimentId(info.experiment),
-      runId: info.runId,
-      requestTimeMs: info.requestTimeMs,
-      durationMs: info.durationMs,
-      requestPreview: info.requestPreview,
-      responsePreview: info.responsePreview,
-      clientRequestId: info.clientRequestId,
-      tags,
-      metadata: info.metadata,
-      assessments: info.assessments,
-    },
-    spans.map(toReadSpan),
-  );
-}
-
-const STATUS_CODES = ['UNSET', 'OK', 'ERROR'] as const;
-
-function toReadSpan(record: SpanRecord): ReadSpan {
-  const span: ReadSpan = {
-    traceId: record.traceId,
-    spanId: record.spanId,
-    name: record.name,
-    startTimeUnixNano: record.startTimeUnixNano,
-    endTimeUnixNano: record.endTimeUnixNano,
-    attributes: record.attributes,
-    events: record.events,
-    links: record.links,
-    status: { code: STATUS_CODES[record.status.code] },
-  };
-  if (record.parentSpanId !== undefined) span.parentSpanId = record.parentSpanId;
-  if (record.status.message) span.status.message = record.status.message;
-  return span;
-}
-
-function toRun(stored: StoredRun): Run {
-  const run: Run = {
-    runId: stored.runId,
-    experimentId: localExperimentId(stored.experiment),
-    status: stored.status,
-    params: stored.params,
-    metrics: latestMetrics(stored.metrics),
-    tags: stored.tags,
-    startTime: new Date(stored.startTimeMs),
-  };
-  if (stored.name !== undefined) run.name = stored.name;
-  if (stored.endTimeMs !== undefined) run.endTime = new Date(stored.endTimeMs);
-  if (stored.parentRunId !== undefined) run.parentRunId = stored.parentRunId;
-  return run;
 }

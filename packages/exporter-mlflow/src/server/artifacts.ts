@@ -15,6 +15,11 @@ function artifactPath(artifactUri: string): string | undefined {
   return match?.[1]?.replace(/\/+$/, '');
 }
 
+/** `s3:`, `file:`, … */
+function storageOf(artifactUri: string): string {
+  return /^[a-z][\w+.-]*:/i.exec(artifactUri)?.[0] ?? 'a folder';
+}
+
 /** `PUT /api/2.0/mlflow-artifacts/artifacts/…`. Replaces what is there. */
 export async function putArtifact(
   connection: Connection,
@@ -26,7 +31,7 @@ export async function putArtifact(
   const folder = artifactPath(artifactUri);
   if (folder === undefined) {
     throw new ArtifactLocationError(
-      `artifacts go to ${new URL(artifactUri).protocol} storage without the server; start the server with --artifacts-destination to let it store ${name}`,
+      `artifacts go to ${storageOf(artifactUri)} without the server; start the server with --artifacts-destination to let it store ${name}`,
     );
   }
   const path = `/api/2.0/mlflow-artifacts/artifacts/${[...folder.split('/'), ...name.split('/')]

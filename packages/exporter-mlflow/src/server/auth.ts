@@ -116,12 +116,11 @@ function tokenProblem(token: string): string | undefined {
  * `:` separates, `#` and `;` begin a comment only at the start of a line, `%%` is `%`. (INI libraries
  * cut a password at `#`.) A file that is not there or cannot be read gives nothing.
  */
-export function readCredentialsFile(
-  path = join(homedir(), '.mlflow', 'credentials'),
-): CredentialInput {
+export function readCredentialsFile(path?: string): CredentialInput {
   let text: string;
   try {
-    text = readFileSync(path, 'utf8');
+    // A user without a home (a container's bare uid) makes `homedir` throw.
+    text = readFileSync(path ?? join(homedir(), '.mlflow', 'credentials'), 'utf8');
   } catch {
     return {};
   }

@@ -43,6 +43,7 @@ class HttpConnection implements Connection {
   readonly #auth;
   /** Made at the first request, so that a proxy or certificate it refuses is that request's error. */
   #agent: Dispatcher | undefined;
+  /** A socket may be kept from an earlier request. */
   #answered = false;
   #closed = false;
 
@@ -132,7 +133,7 @@ class HttpConnection implements Connection {
     });
     const limit = answer.statusCode < 400 ? MAX_ANSWER_BYTES : MAX_ERROR_BYTES;
     const { text, truncated } = await readText(answer.body, limit);
-    this.#answered = true;
+    if (keepAlive) this.#answered = true;
     const response: ServerResponse = {
       status: answer.statusCode,
       headers: flatten(answer.headers),

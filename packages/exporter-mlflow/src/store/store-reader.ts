@@ -34,6 +34,7 @@ export class StoreReader {
   readonly #traces = new Map<string, IndexEntry>();
   readonly #runs = new Map<string, IndexEntry>();
   #refreshing: Promise<void> | undefined;
+  #following: Promise<void> | undefined;
   /** Damaged lines met so far. */
   corrupt = 0;
 
@@ -41,9 +42,20 @@ export class StoreReader {
     this.#directory = directory;
   }
 
-  /** Brings the index up to what the files hold now. */
+  /** Brings the index up to what the files hold now, at the time of the call. */
   refresh(): Promise<void> {
-    this.#refreshing ??= this.#refresh().finally(() => {
+    const running = this.#refreshing;
+    if (running) {
+      // It may have passed the file that was written to since; one more serves all who wait.
+      this.#following ??= running
+        .catch(() => undefined)
+        .then(() => {
+          this.#following = undefined;
+          return this.refresh();
+        });
+      return this.#following;
+    }
+    this.#refreshing = this.#refresh().finally(() => {
       this.#refreshing = undefined;
     });
     return this.#refreshing;

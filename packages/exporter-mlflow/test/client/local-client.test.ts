@@ -299,6 +299,12 @@ describe('arguments', () => {
     expect(() => client.logFeedback({ traceID: 'x' } as never)).toThrow(
       /logFeedback: there is no "traceID"/,
     );
+    const name = 'n';
+    expect(() => client.logFeedback({ traceId: 'x', name })).toThrow(/one of value and error/);
+    expect(() => client.logFeedback({ traceId: '', name, value: 1 })).toThrow(
+      /traceId must be text/,
+    );
+    expect(() => client.logExpectation({ traceId: 'x', name })).toThrow(/give a value/);
     await expect(client.endRun('x', 'DONE' as never)).rejects.toThrow(/"DONE" is not one of/);
   });
 });

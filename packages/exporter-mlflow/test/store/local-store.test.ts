@@ -133,6 +133,20 @@ describe('StoreReader', () => {
     await store.close();
   });
 
+  it('sees what was written before it was asked, also while it reads for others', async () => {
+    const reader = new StoreReader(directory);
+    const store = await openLocalStore({ directory });
+    for (let i = 0; i < 20; i++) {
+      const traceId = hex(16);
+      const earlier = reader.refresh();
+      await store.write([stored({ traceId })]);
+      await Promise.all([reader.refresh(), reader.refresh()]);
+      expect(reader.trace(traceId)).toBeDefined();
+      await earlier;
+    }
+    await store.close();
+  });
+
   it('reads a folder that does not exist as empty', async () => {
     expect(await all()).toEqual([]);
   });
