@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -13,35 +15,46 @@ type Mode = RunRequest['mode'];
 
 const folder = mkdtempSync(join(tmpdir(), 'robust-'));
 const reports = new Map<Mode, RunReport>();
-let models: MockModel[] = [];
+/** Takes requests and never answers. */
+const silent = createServer(() => {});
+let model: MockModel;
 
 beforeAll(async () => {
   const program = await bundle('programs/run.ts');
-  models = await Promise.all([
-    startMockModel({
-      script: ({ model }) => {
-        if (model === 'overloaded') return { status: 503, message: 'overloaded' };
-        if (model === 'refused') return { status: 400, message: 'bad request', code: 'bad' };
-        if (model === 'unauthorized') return { status: 401, message: 'bad key' };
-        return 'Answer Text: four';
-      },
-    }),
-    startMockModel({ script: ['Answer Text: four'], firstTokenMs: 5_000 }),
-  ]);
-  for (const mode of Object.keys(MODES) as Mode[]) reports.set(mode, await run(program, mode));
-}, 300_000);
+  model = await startMockModel({
+    script: ({ model }) => {
+      if (model === 'overloaded') return { status: 503, message: 'overloaded' };
+      if (model === 'refused') return { status: 400, message: 'bad request', code: 'bad' };
+      if (model === 'unauthorized') return { status: 401, message: 'bad key' };
+      return 'Answer Text: four';
+    },
+  });
+  silent.listen(0, '127.0.0.1');
+  await once(silent, 'listening');
+  const waiting = Object.keys(MODES) as Mode[];
+  const worker = async (): Promise<void> => {
+    for (let mode = waiting.shift(); mode !== undefined; mode = waiting.shift()) {
+      reports.set(mode, await run(program, mode));
+    }
+  };
+  await Promise.all([worker(), worker()]);
+});
 
 afterAll(async () => {
-  await Promise.all(models.map((model) => model.stop()));
+  await model.stop();
+  silent.closeAllConnections();
+  silent.close();
   rmSync(folder, { recursive: true, force: true });
 });
 
 async function run(program: string, mode: Mode): Promise<RunReport> {
-  const [model, slow] = models as [MockModel, MockModel];
   const name = mode.replaceAll(/\W/g, '-');
   const request: RunRequest = {
     mode,
-    urls: { model: model.apiURL, slow: slow.apiURL, server: '' },
+    urls: {
+      model: model.apiURL,
+      silent: `http://127.0.0.1:${(silent.address() as AddressInfo).port}/v1`,
+    },
     folder: join(folder, name),
     out: join(folder, `${name}.json`),
   };
@@ -75,9 +88,25 @@ describe('the programs', () => {
 
 const traced = (Object.keys(MODES) as Mode[]).filter((mode) => !mode.startsWith('off'));
 
+/** What tracing says of itself, once each: nothing, where nothing is wrong. */
+const said: Partial<Record<Mode, RegExp[]>> = {
+  'on, to a server that is not there': [/no answer from MLflow/],
+  'with callbacks that throw': [
+    /moduleFilter threw/,
+    /traceCondition threw/,
+    /inputSanitizer threw/,
+    /outputSanitizer threw/,
+  ],
+};
+
 describe.each(traced)('tracing %s', (mode) => {
   it.each(Object.keys(PROGRAMS))('%s', (name) => {
     expect(reports.get(mode)?.journals[name]).toEqual(plain(name));
+  });
+
+  it('says what is wrong, and no more', () => {
+    const expected = said[mode] ?? [];
+    expect(reports.get(mode)?.said).toEqual(expected.map((text) => expect.stringMatching(text)));
   });
 
   it('leaves nothing that keeps the process alive', () => {

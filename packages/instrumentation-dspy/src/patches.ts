@@ -44,12 +44,16 @@ export class Patches {
     if (typeof original !== 'function' || isPatched(original)) return;
     const own = Object.getOwnPropertyDescriptor(object, name);
     const replacement = disguise(wrap(original as Method, copy), original as Method);
-    Object.defineProperty(object, name, {
+    const replaced = Reflect.defineProperty(object, name, {
       configurable: true,
       writable: true,
       enumerable: own?.enumerable ?? false,
       value: replacement,
     });
+    if (!replaced) {
+      diagnostics.debug(`${name} of a frozen object cannot be traced`);
+      return;
+    }
     this.#undo.push(() => {
       // Someone wrapped the method after us: taking ours out would take theirs out as well.
       if (Object.getOwnPropertyDescriptor(object, name)?.value !== replacement) return;

@@ -18,14 +18,17 @@ export function viewOf<T extends object>(object: T, replace: Replace): T {
   // The target is an empty stand-in: what a proxy says of its target's read-only properties must be
   // the truth, so that nothing of a frozen object could be replaced.
   const view: object = new Proxy<object>(Object.create(Object.getPrototypeOf(object)), {
-    get: (_, key) => member(key, Reflect.get(object, key, object)),
+    get: (_, key): unknown => member(key, Reflect.get(object, key, object)),
     set: (_, key, value) => Reflect.set(object, key, value, object),
     has: (_, key) => Reflect.has(object, key),
     ownKeys: () => Reflect.ownKeys(object),
     deleteProperty: (_, key) => Reflect.deleteProperty(object, key),
     defineProperty: (_, key, descriptor) => Reflect.defineProperty(object, key, descriptor),
     getOwnPropertyDescriptor(_, key) {
-      const descriptor = Reflect.getOwnPropertyDescriptor(object, key);
+      const descriptor: PropertyDescriptor | undefined = Object.getOwnPropertyDescriptor(
+        object,
+        key,
+      );
       if (descriptor === undefined) return undefined;
       if ('value' in descriptor) descriptor.value = member(key, descriptor.value);
       return { ...descriptor, configurable: true };

@@ -5,7 +5,7 @@ export interface RunRequest {
   readonly mode: keyof typeof MODES;
   /** Programs whose name has this in it. Default all. */
   readonly only?: string;
-  readonly urls: { readonly model: string; readonly slow: string; readonly server: string };
+  readonly urls: { readonly model: string; readonly silent: string };
   /** Folder for what tracing stores. */
   readonly folder: string;
   /** File for the {@link RunReport}. */
@@ -15,7 +15,7 @@ export interface RunRequest {
 export interface RunReport {
   /** Everything each program saw, in order. */
   readonly journals: Record<string, unknown[]>;
-  /** What tracing itself said. */
+  /** What tracing itself said, behind the name of the program that ran. */
   readonly said: string[];
   /** What keeps the process alive at the end. */
   readonly handles: string[];

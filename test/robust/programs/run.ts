@@ -19,9 +19,10 @@ process.on('rejectionHandled', () => note('rejection handled late'));
 process.on('uncaughtException', (error) => note('uncaught', error));
 process.on('warning', (warning) => note('warning', warning.message));
 const said: string[] = [];
+let current = 'start';
 for (const stream of ['stdout', 'stderr'] as const) {
   process[stream].write = ((text: string | Uint8Array) => {
-    if (String(text).startsWith('@hokusai/')) said.push(String(text));
+    if (String(text).startsWith('@hokusai/')) said.push(`${current}: ${text}`);
     // Node warns in the worker that runs an agent's code, at its own time.
     else if (!String(text).includes('ExperimentalWarning')) note(stream, String(text));
     return true;
@@ -33,23 +34,30 @@ MODES[request.mode].start?.(autolog, request);
 const journals: RunReport['journals'] = {};
 for (const [name, program] of Object.entries(PROGRAMS)) {
   if (request.only !== undefined && !name.includes(request.only)) continue;
-  const t0 = performance.now();
+  current = name;
   journals[name] = await journalOf(program);
-  if (performance.now() - t0 > 300)
-    process.stdout.constructor.prototype.write.call(
-      process.stderr,
-      `${(performance.now() - t0).toFixed(0)} ${name}\n`,
-    );
+  // Whatever a program abandoned ends while the programs after it run.
+  if (Object.keys(journals).length % 16 === 0) global.gc?.();
 }
 const client = getAutologClient();
 await client?.flush();
 const report: RunReport = {
   journals,
   said,
-  handles: process.getActiveResourcesInfo().sort(),
+  handles: await remainingHandles(),
   spans: client?.stats().received ?? 0,
 };
 writeFileSync(request.out, JSON.stringify(report));
+
+/** What still keeps the process alive after a while, the pipes to the parent aside. */
+async function remainingHandles(): Promise<string[]> {
+  current = 'end';
+  for (let tries = 100; ; tries--) {
+    const handles = process.getActiveResourcesInfo().filter((name) => name !== 'PipeWrap');
+    if (handles.length === 0 || tries === 0) return handles;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
 
 async function journalOf(program: (world: World) => unknown): Promise<unknown[]> {
   const ids = new Identities();
@@ -67,7 +75,7 @@ async function journalOf(program: (world: World) => unknown): Promise<unknown[]>
       ax.ai({
         name: 'openai',
         apiKey: 'sk-test',
-        apiURL: model === 'slow' ? request.urls.slow : request.urls.model,
+        apiURL: model === 'silent' ? request.urls.silent : request.urls.model,
         config: { model: model as never, stream },
         options: { retry: { maxRetries: 0 } },
       } as never) as unknown as ax.AxAIService,
@@ -82,8 +90,6 @@ async function journalOf(program: (world: World) => unknown): Promise<unknown[]>
     own('threw', error);
   }
   clearTimeout(timer);
-  await settle();
-  global.gc?.();
   await settle();
   return journal;
 }

@@ -29,8 +29,8 @@ function plain({ chat, model }: World, ...answers: Answer[]) {
   };
 }
 
-const ask = ({ ax }: World, service: unknown) =>
-  ax.ax(SIGNATURE).forward(service as never, QUESTION);
+const ask = ({ ax }: World, service: unknown, options?: object) =>
+  ax.ax(SIGNATURE).forward(service as never, QUESTION, options as never);
 
 /** Uses the service that a tool is handed for a program of its own, and notes whether it is the caller's. */
 function askInTool(world: World, service: unknown) {
@@ -180,14 +180,14 @@ export const services: Programs = {
     const router = ax.AxMultiServiceRouter.create([
       { key: 'fast', service: openai() as never, description: 'fast' },
     ] as never);
-    return ax_forward(world, router, { model: 'fast' });
+    return ask(world, router, { model: 'fast' });
   },
   'a router without that key': (world) => {
     const { ax, openai } = world;
     const router = ax.AxMultiServiceRouter.create([
       { key: 'fast', service: openai() as never, description: 'fast' },
     ] as never);
-    return ax_forward(world, router, { model: 'slow' });
+    return ask(world, router, { model: 'slow' });
   },
   embeddings: ({ model }) => model().embed({ texts: ['a', 'b'] } as never),
   'embeddings over HTTP': ({ openai }) =>
@@ -215,7 +215,7 @@ export const services: Programs = {
     const controller = new AbortController();
     const running = ax
       .ax(SIGNATURE)
-      .forward(openai({ model: 'slow' }) as never, QUESTION, { abortSignal: controller.signal });
+      .forward(openai({ model: 'silent' }) as never, QUESTION, { abortSignal: controller.signal });
     setTimeout(() => controller.abort(new Error('enough')), 20);
     return running;
   },
@@ -227,7 +227,3 @@ export const services: Programs = {
     return [service.getLastUsedChatModel(), service.getLastUsedModelConfig(), service.getOptions()];
   },
 };
-
-function ax_forward({ ax }: World, service: unknown, options: object) {
-  return ax.ax(SIGNATURE).forward(service as never, QUESTION, options as never);
-}

@@ -93,7 +93,7 @@ function sameTwice(promise: (note: (what: string, value?: unknown) => void) => u
     note('the promise afterwards', [
       seen[0] === seen[1],
       Object.prototype.toString.call(shared),
-      Reflect.ownKeys(shared as object),
+      Object.keys(shared as object),
     ]);
     return [result, await (shared as Promise<unknown>)];
   };
