@@ -1,5 +1,4 @@
 import * as ax from '@ax-llm/ax';
-import { DspyInstrumentation } from '@hokusai/instrumentation-dspy';
 import { getAutologClient } from '@hokusai/mlflow-dspy';
 import { context, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
@@ -9,6 +8,7 @@ import {
   SimpleSpanProcessor,
 } from '@opentelemetry/sdk-trace-base';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { DspyInstrumentation } from '../../instrumentation-dspy/src/index.js';
 import { createProgram, DspyPipelineExecutor } from '../src/index.js';
 import { useModel } from './support/model.js';
 
