@@ -1,7 +1,7 @@
 // @ts-check
-// The model of the examples: OpenAI with your OPENAI_API_KEY, else a scripted one on loopback.
+// The model of the examples that are ES modules.
 import { ai } from '@ax-llm/ax';
-import { LLMock } from '@copilotkit/aimock';
+import { openEndpoint } from './endpoint.cjs';
 
 /**
  * @typedef {object} Model
@@ -15,19 +15,6 @@ import { LLMock } from '@copilotkit/aimock';
  * @returns {Promise<Model>}
  */
 export async function openModel(answer) {
-  const { OPENAI_API_KEY } = process.env;
-  if (OPENAI_API_KEY) {
-    return { ai: ai({ name: 'openai', apiKey: OPENAI_API_KEY }), close: async () => {} };
-  }
-  const mock = new LLMock({ port: 0, host: '127.0.0.1', logLevel: 'silent' });
-  mock.on({ endpoint: 'chat' }, ({ messages }) => {
-    const [system, user] = [messages[0]?.content, messages.at(-1)?.content].map(String);
-    const content = answer({ system: system ?? '', user: user ?? '' });
-    return { content, usage: { prompt_tokens: 120, completion_tokens: 40 } };
-  });
-  await mock.start();
-  return {
-    ai: ai({ name: 'openai', apiKey: 'none', apiURL: `${mock.url}/v1` }),
-    close: () => mock.stop(),
-  };
+  const { options, close } = await openEndpoint(answer);
+  return { ai: ai(options), close };
 }

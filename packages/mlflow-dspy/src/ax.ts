@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import * as imported from '@ax-llm/ax';
-import { cjsCache } from './cjs-cache.js';
+import { cjsCache, requireFrom } from './cjs-cache.js';
 
 /** A loaded copy of Ax. */
 export type AxModule = Readonly<Record<string, unknown>>;
@@ -47,7 +46,7 @@ function requiredEsmCopy(): AxModule | undefined {
   const file = ownCjsFile();
   if (file === undefined || !beganAsEsm() || !process.features.require_module) return undefined;
   try {
-    return createRequire(file)('./index.js') as AxModule;
+    return requireFrom(file)('./index.js') as AxModule;
   } catch {
     return undefined;
   }

@@ -86,8 +86,9 @@ export class Runtime {
       this.#instrumentation.setConfig(options);
       this.#instrumentation.enable();
     }
-    this.#instrumentation.setTracerProvider(this.#provider.tracerProvider);
+    // In this order: the instrumentation warns of a program without Ax when it gets its provider.
     this.adopt(loadedCopies());
+    this.#instrumentation.setTracerProvider(this.#provider.tracerProvider);
     void importedEsmCopy()?.then((copy) => {
       if (copy !== undefined && this.#client?.config.enabled) this.adopt([copy]);
     });

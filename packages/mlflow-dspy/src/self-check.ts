@@ -1,4 +1,3 @@
-import { createRequire } from 'node:module';
 import {
   type Context,
   createContextKey,
@@ -7,7 +6,7 @@ import {
   trace,
 } from '@opentelemetry/api';
 import type { AxModule } from './ax.js';
-import { cjsCache } from './cjs-cache.js';
+import { cjsCache, requireFrom } from './cjs-cache.js';
 import { warnOnce } from './log.js';
 import { apiGlobals } from './provider/api-globals.js';
 
@@ -56,9 +55,9 @@ function loadedSdks(): string[] {
 
 function apiVersionSeenFrom(file: string): string | undefined {
   try {
-    const main = createRequire(file).resolve('@opentelemetry/api');
+    const main = requireFrom(file).resolve('@opentelemetry/api');
     const root = main.slice(0, main.lastIndexOf('@opentelemetry') + '@opentelemetry/api'.length);
-    return (createRequire(file)(`${root}/package.json`) as { version: string }).version;
+    return (requireFrom(file)(`${root}/package.json`) as { version: string }).version;
   } catch {
     return undefined;
   }

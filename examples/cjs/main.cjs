@@ -1,0 +1,17 @@
+// @ts-check
+// The same in CommonJS.
+//   node examples/cjs/main.cjs
+const { ai, ax } = require('@ax-llm/ax');
+const { autolog } = require('@hokusai/mlflow-dspy');
+const { openEndpoint } = require('../lib/endpoint.cjs');
+
+autolog();
+
+async function main() {
+  const endpoint = await openEndpoint(() => 'Answer: four');
+  const program = ax('question:string -> answer:string');
+  console.log(await program.forward(ai(endpoint.options), { question: 'What is two and two?' }));
+  await endpoint.close();
+}
+
+main();
