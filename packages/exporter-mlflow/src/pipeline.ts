@@ -6,7 +6,7 @@ import { type Diagnostics, describe } from './diagnostics.js';
 import type { RunRecord } from './internal-types.js';
 import { createResourceFilter } from './mapping/resource.js';
 import { type MappedSpan, mapSpan } from './mapping/span.js';
-import { type SizedTrace, TraceBook } from './mapping/trace-book.js';
+import { groupByTrace, type SizedTrace, TraceBook } from './mapping/trace-book.js';
 import type { ExporterSettings } from './options.js';
 import { Slicer } from './otlp/slicer.js';
 import { createConnection } from './server/http.js';
@@ -32,7 +32,12 @@ export interface BatchResult {
 
 interface Batch extends BatchResult {
   readonly spans: readonly SpanLike[];
-  /** Parcels not settled. */
+  /** Spans mapped so far. */
+  position: number;
+  readonly mapped: MappedSpan[];
+  /** Traces not handed on yet, once all spans are mapped. */
+  groups: Iterator<MappedSpan[]> | undefined;
+  /** Parcels not settled, and one for the batch itself until all are handed on. */
   open: number;
   resolve(result: BatchResult): void;
 }
@@ -80,7 +85,16 @@ export class Pipeline {
   add(spans: readonly SpanLike[]): Promise<BatchResult> {
     this.#held += spans.length;
     return new Promise((resolve) => {
-      const batch: Batch = { spans, lost: 0, detail: undefined, open: 0, resolve };
+      const batch: Batch = {
+        spans,
+        position: 0,
+        mapped: [],
+        groups: undefined,
+        lost: 0,
+        detail: undefined,
+        open: 1,
+        resolve,
+      };
       this.#unmapped.add(batch);
       this.#mapping = this.#mapping.then(() => this.#mapInSlices(batch));
     });
@@ -97,12 +111,7 @@ export class Pipeline {
 
   /** Saves what is not delivered, synchronously; the number of spans that could not be saved. */
   saveNow(): number {
-    for (const batch of this.#unmapped) {
-      const mapped = batch.spans
-        .map((span) => this.#mapOne(span))
-        .filter((one) => one !== undefined);
-      this.#handOn(batch, mapped);
-    }
+    for (const batch of this.#unmapped) while (this.#advance(batch));
     this.#closeTraces(true);
     return this.#outlet.saveNow();
   }
@@ -165,40 +174,46 @@ export class Pipeline {
 
   async #mapInSlices(batch: Batch): Promise<void> {
     const slicer = new Slicer();
-    const mapped: MappedSpan[] = [];
-    for (const span of batch.spans) {
-      const result = this.#mapOne(span);
-      if (result) mapped.push(result);
-      if (slicer.due()) await slicer.turn();
-    }
-    this.#handOn(batch, mapped);
+    while (this.#advance(batch)) if (slicer.due()) await slicer.turn();
   }
 
-  #handOn(batch: Batch, mapped: readonly MappedSpan[]): void {
-    if (!this.#unmapped.delete(batch)) return;
-    const { traces, runs } = this.#putTogether(mapped);
-    const kept = traces.reduce((sum, { record }) => sum + record.spans.length, 0);
-    const unreadable = batch.spans.length - mapped.length;
-    // Folded spans travel as counts on others.
-    this.#held -= batch.spans.length - kept;
+  /** One step of a batch's way: maps a span, or hands on what it holds of a trace. `false` when it is done. */
+  #advance(batch: Batch): boolean {
+    if (!this.#unmapped.has(batch)) return false;
+    if (batch.position < batch.spans.length) {
+      const mapped = this.#mapOne(batch.spans[batch.position++] as SpanLike);
+      if (mapped) batch.mapped.push(mapped);
+      return true;
+    }
+    batch.groups ??= groupByTrace(batch.mapped).values();
+    const next = batch.groups.next();
+    if (!next.done) {
+      this.#handOn(batch, next.value);
+      return true;
+    }
+    this.#unmapped.delete(batch);
+    const unreadable = batch.spans.length - batch.mapped.length;
     if (unreadable > 0) {
+      this.#held -= unreadable;
       const detail = 'the span could not be read, or has no valid ids';
       this.#lose(batch, { reason: 'unreadable', detail }, unreadable, []);
     }
-    batch.open = 1 + traces.length + runs.length;
-    for (const trace of traces) this.#deliverTrace(trace, batch);
-    for (const run of runs) this.#deliverRun(run, batch);
     this.#settleOne(batch);
+    return false;
   }
 
-  #putTogether(mapped: readonly MappedSpan[]): { traces: SizedTrace[]; runs: RunRecord[] } {
+  #handOn(batch: Batch, spans: MappedSpan[]): void {
     try {
-      return this.#book.add(mapped, Date.now());
+      const { trace, runs } = this.#book.add(spans, Date.now());
+      // Folded spans travel as counts on others; an amended root travels once more.
+      this.#held += trace.record.spans.length - spans.length;
+      batch.open += 1 + runs.length;
+      this.#deliverTrace(trace, batch);
+      for (const run of runs) this.#deliverRun(run, batch);
     } catch (error) {
-      const detail = `spans could not be put together to traces: ${describe(error)}`;
-      const spans = mapped.length;
-      this.#diagnostics.dropped({ reason: 'unreadable', spans, traceIds: [], detail });
-      return { traces: [], runs: [] };
+      this.#held -= spans.length;
+      const detail = `spans could not be put together to a trace: ${describe(error)}`;
+      this.#lose(batch, { reason: 'unreadable', detail }, spans.length, []);
     }
   }
 

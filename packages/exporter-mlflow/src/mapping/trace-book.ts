@@ -41,6 +41,17 @@ export interface TraceBookOptions {
   complain: Complaint;
 }
 
+/** The spans of a batch by trace, in the order of their first one. */
+export function groupByTrace(spans: readonly MappedSpan[]): MappedSpan[][] {
+  const groups = new Map<string, MappedSpan[]>();
+  for (const span of spans) {
+    const group = groups.get(span.record.traceId);
+    if (group === undefined) groups.set(span.record.traceId, [span]);
+    else group.push(span);
+  }
+  return [...groups.values()];
+}
+
 /** Traces remembered between batches; beyond it the ones unchanged for longest are closed. */
 const MAX_TRACES = 2_000;
 /** A trace whose root has come is remembered so long for spans that end after it. */
@@ -113,21 +124,11 @@ export class TraceBook {
     return this.#folded;
   }
 
-  /** One record for each trace in the batch, and the runs that spans in it asked for. */
-  add(spans: readonly MappedSpan[], now: number): { traces: SizedTrace[]; runs: RunRecord[] } {
-    const groups = new Map<string, MappedSpan[]>();
-    for (const span of spans) {
-      const group = groups.get(span.record.traceId);
-      if (group === undefined) groups.set(span.record.traceId, [span]);
-      else group.push(span);
-    }
-    const traces: SizedTrace[] = [];
+  /** What a batch holds of one trace, and the runs that its spans asked for. */
+  add(spans: MappedSpan[], now: number): { trace: SizedTrace; runs: RunRecord[] } {
     const runs: RunRecord[] = [];
-    for (const [traceId, group] of groups) {
-      const memory = this.#recall(traceId, now);
-      traces.push(this.#addToTrace(memory, group, runs));
-    }
-    return { traces, runs };
+    const traceId = spans[0]?.record.traceId ?? '';
+    return { trace: this.#addToTrace(this.#recall(traceId, now), spans, runs), runs };
   }
 
   /**

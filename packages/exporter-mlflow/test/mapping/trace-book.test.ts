@@ -28,11 +28,8 @@ const newBook = (options: Partial<TraceBookOptions> = {}): TraceBook =>
 const mapped = (spans: readonly SpanLike[]): MappedSpan[] =>
   spans.map((span) => mapSpan(span, {}) as MappedSpan);
 const add = (book: TraceBook, ...spans: SpanLike[]) => book.add(mapped(spans), now);
-const one = (book: TraceBook, ...spans: SpanLike[]): TraceRecord => {
-  const { traces } = add(book, ...spans);
-  expect(traces).toHaveLength(1);
-  return (traces[0] as { record: TraceRecord }).record;
-};
+const one = (book: TraceBook, ...spans: SpanLike[]): TraceRecord =>
+  add(book, ...spans).trace.record;
 const spanOf = (record: TraceRecord, span: SpanLike) =>
   record.spans.find(({ spanId }) => spanId === span.spanContext().spanId);
 const NAME = 'mlflow.traceTag.mlflow.traceName';
@@ -400,7 +397,7 @@ describe('runs', () => {
         'dspy.experiment': 'tenant',
       },
     });
-    const { runs, traces } = add(newBook(), evaluation);
+    const { runs, trace } = add(newBook(), evaluation);
     const { traceId, spanId } = evaluation.spanContext();
     expect(runs).toEqual([
       expect.objectContaining({
@@ -416,7 +413,7 @@ describe('runs', () => {
         traceIds: ['a'.repeat(32)],
       }),
     ]);
-    const attributes = traces[0]?.record.spans[0]?.attributes ?? {};
+    const attributes = trace.record.spans[0]?.attributes ?? {};
     expect(attributes['dspy.run.artifacts']).toBeUndefined();
     expect(attributes['dspy.run.params']).toBeDefined();
   });
