@@ -98,9 +98,13 @@ function streamOf(note: World['note'], pieces: readonly unknown[]): ReadableStre
   });
 }
 
-export function mockModel(note: World['note'], answers: readonly Answer[]): ax.AxAIService {
+export function mockModel(
+  note: World['note'],
+  answers: readonly Answer[],
+  copy: typeof ax = ax,
+): ax.AxAIService {
   const streams = answers.some((answer) => typeof answer === 'object' && 'pieces' in answer);
-  return new ax.AxMockAIService({
+  return new copy.AxMockAIService({
     features: { functions: true, streaming: streams },
     chatResponse: chatOf(note, answers) as never,
     embedResponse: { embeddings: [[0.5, 0.25]] } as never,
