@@ -1,5 +1,6 @@
 import { type Context, context } from '@opentelemetry/api';
 import { GEN_AI_TOOL_NAME, GEN_AI_TOOL_TYPE } from '../attributes/gen-ai.js';
+import { TOOL_NAME } from '../attributes/openinference.js';
 import { subjectOf } from '../attributes/subject.js';
 import { safeString } from '../capture/redact.js';
 import type { AxCopy } from '../copy.js';
@@ -105,6 +106,7 @@ function codeKind(language: string): CallKind {
       started(operation, self: Host, args) {
         const options: { readonly signal?: AbortSignal } | undefined = args[1];
         operation.signal = options?.signal;
+        if (operation.settings.openInference) operation.attributes[TOOL_NAME] = language;
         if (operation.context !== undefined) self.current = operation.context;
       },
       finished: (operation, result) => operation.recordOutput(result),
