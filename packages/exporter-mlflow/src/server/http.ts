@@ -89,48 +89,13 @@ class HttpConnection implements Connection {
     }
   }
 
-  /** Once more at once where a kept socket had been closed by the server before it saw the request. */
   async #attempt(
     request: ServerRequest,
     authorization: string | undefined,
     signal: AbortSignal,
   ): Promise<ServerResponse> {
     const keepAlive = this.#keepsAlive(request);
-    const mayBeReused = keepAlive && this.#answered;
-    try {
-      return await this.#exchange(request, authorization, signal, keepAlive);
-    } catch (error) {
-      if (!mayBeReused || signal.aborted || !isReset(error)) throw error;
-      return await this.#exchange(request, authorization, signal, false);
-    }
-  }
-
-  async #exchange(
-    request: ServerRequest,
-    authorization: string | undefined,
-    signal: AbortSignal,
-    keepAlive: boolean,
-  ): Promise<ServerResponse> {
-    const { body, contentType } = encodeBody(request.body);
-    const headers: Record<string, string> = { ...this.#settings.headers };
-    if (contentType) headers['content-type'] = contentType;
-    if (authorization) headers.authorization = authorization;
-    if (this.#settings.workspace) headers['x-mlflow-workspace'] = this.#settings.workspace;
-    for (const [name, value] of Object.entries(request.headers ?? {})) {
-      headers[name.toLowerCase()] = value;
-    }
-    this.#agent ??= createAgent(this.#settings);
-    const answer = await undiciRequest(joinUrl(this.address, request), {
-      dispatcher: this.#agent,
-      method: request.method,
-      headers,
-      body: body ?? null,
-      reset: !keepAlive,
-      signal,
-      // The signal is the one limit; undici's own would cut a long request short.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-    });
+    const answer = await this.#begin(request, authorization, signal, keepAlive);
     const limit = answer.statusCode < 400 ? MAX_ANSWER_BYTES : MAX_ERROR_BYTES;
     const { text, truncated } = await readText(answer.body, limit);
     if (keepAlive) this.#answered = true;
@@ -141,6 +106,57 @@ class HttpConnection implements Connection {
     };
     if (truncated) response.truncated = true;
     return response;
+  }
+
+  /**
+   * Until the answer begins; once more at once where a kept socket had been closed by the server before
+   * it saw the request.
+   */
+  async #begin(
+    request: ServerRequest,
+    authorization: string | undefined,
+    signal: AbortSignal,
+    keepAlive: boolean,
+  ): Promise<Dispatcher.ResponseData> {
+    const mayBeReused = keepAlive && this.#answered;
+    const { body, headers } = this.#encode(request, authorization);
+    this.#agent ??= createAgent(this.#settings);
+    const options = {
+      dispatcher: this.#agent,
+      method: request.method,
+      headers,
+      body: body ?? null,
+      signal,
+      // The signal is the one limit; undici's own would cut a long request short.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    };
+    const url = joinUrl(this.address, request);
+    try {
+      return await undiciRequest(url, { ...options, reset: !keepAlive });
+    } catch (error) {
+      if (!mayBeReused || signal.aborted || !isReset(error)) throw error;
+      // The other kept sockets were closed at the same time, most likely: none of them.
+      const fresh = createAgent(this.#settings);
+      const answer = undiciRequest(url, { ...options, dispatcher: fresh, reset: true });
+      answer.finally(() => fresh.close()).catch(() => undefined);
+      return await answer;
+    }
+  }
+
+  #encode(
+    request: ServerRequest,
+    authorization: string | undefined,
+  ): { body: Uint8Array | string | undefined; headers: Record<string, string> } {
+    const { body, contentType } = encodeBody(request.body);
+    const headers: Record<string, string> = { ...this.#settings.headers };
+    if (contentType) headers['content-type'] = contentType;
+    if (authorization) headers.authorization = authorization;
+    if (this.#settings.workspace) headers['x-mlflow-workspace'] = this.#settings.workspace;
+    for (const [name, value] of Object.entries(request.headers ?? {})) {
+      headers[name.toLowerCase()] = value;
+    }
+    return { body, headers };
   }
 
   /**
@@ -170,10 +186,10 @@ class HttpConnection implements Connection {
 }
 
 /** A token function of the program may take for ever. */
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted();
+function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise<T>((resolve, reject) => {
     const onAbort = () => reject(signal.reason);
+    if (signal.aborted) onAbort();
     signal.addEventListener('abort', onAbort, { once: true });
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
   });

@@ -171,8 +171,10 @@ describe('a socket that the server had closed', () => {
       req.socket.resetAndDestroy();
     });
     const connection = connect({ trackingUri: url });
-    for (let i = 0; i < 4; i++) expect((await connection.send(SPANS)).status).toBe(200);
-    expect(resets).toBeGreaterThan(0);
+    // Four kept sockets, all of them closed by the server.
+    await Promise.all(Array.from({ length: 4 }, () => connection.send(SPANS)));
+    for (let i = 0; i < 6; i++) expect((await connection.send(SPANS)).status).toBe(200);
+    expect(resets).toBeGreaterThan(1);
   });
 
   it('is not what a fresh socket that is reset was: that is a failure', async () => {
@@ -183,6 +185,19 @@ describe('a socket that the server had closed', () => {
     });
     await expect(connect({ trackingUri: url }).send(SPANS)).rejects.toThrow(ConnectionError);
     expect(requests).toBe(1);
+  });
+
+  it('is not retried when the answer had begun', async () => {
+    let requests = 0;
+    const url = await serve((req, res) => {
+      if (++requests === 1) return void res.end();
+      res.writeHead(200, { 'Content-Length': '100' }).write('half');
+      setImmediate(() => req.socket.resetAndDestroy());
+    });
+    const connection = connect({ trackingUri: url });
+    await connection.send(SPANS);
+    await expect(connection.send(SPANS)).rejects.toThrow(ConnectionError);
+    expect(requests).toBe(2);
   });
 
   it('is retried once only', async () => {
@@ -251,6 +266,10 @@ describe('no answer', () => {
     await expect(connection.send(GET)).rejects.toMatchObject({ code: 'ETIMEDOUT' });
     const signal = AbortSignal.abort();
     await expect(connection.send({ ...GET, signal })).rejects.toMatchObject({ code: 'ABORT_ERR' });
+    // Its rejection after the abort is nobody's: it must not end the process.
+    const failing = connect({ trackingUri: url, token: () => Promise.reject(new Error('late')) });
+    await expect(failing.send({ ...GET, signal })).rejects.toMatchObject({ code: 'ABORT_ERR' });
+    await new Promise((resolve) => setImmediate(resolve));
   });
 
   it('within the limit is a failure that names the setting', async () => {
