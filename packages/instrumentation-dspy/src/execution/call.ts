@@ -4,7 +4,7 @@ import type { Method, Wrapper } from '../hooks/types.js';
 import { begin, type Entry } from './gate.js';
 import type { CallKind } from './kinds.js';
 import { withoutNativeTracer } from './native.js';
-import { Operation } from './operation.js';
+import { endSafely, failSafely, Operation } from './operation.js';
 import { observe } from './result.js';
 import { runIn } from './run-in.js';
 
@@ -72,7 +72,7 @@ function finished(operation: Operation, result: unknown, self: unknown, args: un
     diagnostics.fault('kind.finished', fault);
   }
   // A stream ends when it has been read.
-  if (!operation.streaming) operation.end('completed');
+  if (!operation.streaming) endSafely(operation, 'completed');
 }
 
 function failed(operation: Operation, error: unknown, self: unknown, args: unknown[]): void {
@@ -82,5 +82,5 @@ function failed(operation: Operation, error: unknown, self: unknown, args: unkno
   } catch (fault) {
     diagnostics.fault('kind.failed', fault);
   }
-  operation.fail(error);
+  failSafely(operation, error);
 }

@@ -10,7 +10,7 @@ import { unwatch, watch } from './abandoned.js';
 import { begin, type Entry } from './gate.js';
 import type { CallKind } from './kinds.js';
 import { withoutNativeTracer } from './native.js';
-import { Operation } from './operation.js';
+import { endSafely, failSafely, Operation } from './operation.js';
 import { observe } from './result.js';
 import { runIn } from './run-in.js';
 
@@ -145,13 +145,13 @@ class StreamState {
   #failed(operation: Operation, error: unknown, step: Step): void {
     this.#pending--;
     // What the consumer threw into the generator ended it, whatever the generator makes of it.
-    if (step === 'throw') operation.end('early_exit');
-    else operation.fail(error);
+    if (step === 'throw') endSafely(operation, 'early_exit');
+    else failSafely(operation, error);
     this.#settle(operation);
   }
 
   #settle(operation: Operation): void {
-    if (this.#orphaned && this.#pending === 0) operation.end('abandoned');
+    if (this.#orphaned && this.#pending === 0) endSafely(operation, 'abandoned');
   }
 
   #chunk(operation: Operation, value: unknown): void {

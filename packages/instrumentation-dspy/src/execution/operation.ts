@@ -325,3 +325,21 @@ export class Operation {
     }
   }
 }
+
+/** {@link Operation.end} for callers through whom a fault would reach the program. */
+export function endSafely(operation: Operation, outcome: Outcome): void {
+  try {
+    operation.end(outcome);
+  } catch (fault) {
+    diagnostics.fault('operation.end', fault);
+  }
+}
+
+/** {@link Operation.fail} for callers through whom a fault would reach the program. */
+export function failSafely(operation: Operation, error: unknown): void {
+  try {
+    operation.fail(error);
+  } catch (fault) {
+    diagnostics.fault('operation.fail', fault);
+  }
+}

@@ -1,6 +1,6 @@
 import { diagnostics } from '../diagnostics.js';
 import { type Orphan, unwatch, watch } from './abandoned.js';
-import type { Operation } from './operation.js';
+import { endSafely, failSafely, type Operation } from './operation.js';
 import { runIn } from './run-in.js';
 
 /** Takes note of what passes through a stream. */
@@ -39,12 +39,12 @@ export function tapStream(
         try {
           result = await read();
         } catch (error) {
-          operation.fail(error);
+          failSafely(operation, error);
           controller.error(error);
           return;
         }
         if (result.done) {
-          operation.end('completed');
+          endSafely(operation, 'completed');
           controller.close();
           return;
         }
@@ -52,7 +52,7 @@ export function tapStream(
         controller.enqueue(result.value);
       },
       cancel(reason) {
-        operation.end('early_exit');
+        endSafely(operation, 'early_exit');
         return reader.cancel(reason);
       },
     },

@@ -4,7 +4,7 @@ import { diagnostics } from '../diagnostics.js';
 import { begin, type Entry } from '../execution/gate.js';
 import type { CallKind } from '../execution/kinds.js';
 import { withoutNativeTracer } from '../execution/native.js';
-import { Operation } from '../execution/operation.js';
+import { failSafely, Operation } from '../execution/operation.js';
 import { isThenable } from '../execution/result.js';
 import { runIn } from '../execution/run-in.js';
 import type { Method, Wrapper } from './types.js';
@@ -90,7 +90,7 @@ export function traceServiceCall(
   try {
     result = runIn(homeOf(entry), original, self, args);
   } catch (error) {
-    if (entry instanceof Operation) entry.fail(error);
+    if (entry instanceof Operation) failSafely(entry, error);
     throw error;
   }
   return settle(call, entry, result);
@@ -112,15 +112,24 @@ function homeOf(entry: Entry): Context | undefined {
 
 function settle(call: ServiceCall, entry: Entry, result: unknown): unknown {
   if (!(entry instanceof Operation)) return result;
-  if (!isThenable(result)) return call.settle(entry, result);
+  if (!isThenable(result)) return settleSafely(call, entry, result);
   const promise = result instanceof Promise ? result : Promise.resolve(result);
   return promise.then(
-    (response) => call.settle(entry, response),
+    (response) => settleSafely(call, entry, response),
     (error: unknown) => {
-      entry.fail(error);
+      failSafely(entry, error);
       throw error;
     },
   );
+}
+
+function settleSafely(call: ServiceCall, operation: Operation, response: unknown): unknown {
+  try {
+    return call.settle(operation, response);
+  } catch (fault) {
+    diagnostics.fault('service.settle', fault);
+    return response;
+  }
 }
 
 /**

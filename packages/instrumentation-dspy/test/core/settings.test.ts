@@ -1,0 +1,121 @@
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+import { diagnostics } from '../../src/diagnostics.js';
+import { parseBoolean } from '../../src/env.js';
+import { resolveSettings } from '../../src/settings.js';
+import type { DspyInstrumentationConfig } from '../../src/types.js';
+
+const warnings: [string, string][] = [];
+beforeEach(() => {
+  warnings.length = 0;
+  vi.spyOn(diagnostics, 'warnOnce').mockImplementation((...call) => void warnings.push(call));
+});
+
+const resolve = (config: object = {}, env = {}) =>
+  resolveSettings(config as DspyInstrumentationConfig, env);
+
+describe('options', () => {
+  it('have their defaults', () => {
+    expect(resolve()).toMatchObject({
+      enabled: true,
+      inputs: true,
+      outputs: true,
+      signatures: true,
+      steps: true,
+      genAi: true,
+      openInference: true,
+      samplingRate: 1,
+      nativeSpans: false,
+      recordOptimizerCalls: false,
+      tags: undefined,
+      serialize: { maxBytes: 65536, keepMedia: false },
+    });
+    expect(warnings).toEqual([]);
+  });
+
+  it('that are unknown are named once, with what there is', () => {
+    resolve({ captureContents: false });
+    expect(warnings).toEqual([
+      [
+        'option captureContents',
+        expect.stringMatching(/"captureContents" is unknown.*logInputs, logOutputs/),
+      ],
+    ]);
+  });
+
+  it.each([
+    ['logInputs', 'no', 'inputs', false],
+    ['logOutputs', 0, 'outputs', false],
+    ['logSignatures', null, 'signatures', false],
+    ['logIntermediateSteps', 'yes', 'steps', true],
+    ['nativeSpans', 1, 'nativeSpans', false],
+    ['samplingRate', '0.1', 'samplingRate', 1],
+    ['samplingRate', Number.NaN, 'samplingRate', 1],
+    ['samplingRate', 1.5, 'samplingRate', 1],
+    ['moduleFilter', 'AxGen', 'moduleFilter', undefined],
+  ])('%s=%s is named and replaced', (name, value, setting, expected) => {
+    const settings: Record<string, unknown> = { ...resolve({ [name]: value }) };
+    expect(settings[setting]).toBe(expected);
+    expect(warnings).toEqual([[`option ${name}`, expect.stringContaining(name)]]);
+  });
+
+  it.each(['inputSanitizer', 'outputSanitizer'])('%s that is no function hides content', (name) => {
+    expect(resolve({ [name]: 'redact' })).toMatchObject({ inputs: false, outputs: false });
+    expect(warnings.length).toBeGreaterThan(0);
+  });
+
+  it.each([100, -1, Number.POSITIVE_INFINITY])('maxAttributeBytes=%s is replaced', (value) => {
+    expect(resolve({ maxAttributeBytes: value }).serialize.maxBytes).toBe(65536);
+    expect(warnings).toHaveLength(1);
+  });
+
+  it('conventions that are unknown are named', () => {
+    expect(resolve({ conventions: ['openinference', 'otel'] })).toMatchObject({
+      genAi: false,
+      openInference: true,
+    });
+    expect(warnings).toHaveLength(1);
+  });
+
+  it('customTags become attributes', () => {
+    expect(resolve({ customTags: { a: '1', empty: '', '': 'no', n: 2 } }).tags).toEqual({
+      'dspy.tag.a': '1',
+      'dspy.tag.empty': '',
+      'dspy.tag.n': '2',
+      'tag.tags': ['a:1', 'empty:', 'n:2'],
+    });
+  });
+});
+
+describe('the limit of the SDK', () => {
+  it.each([
+    [{ OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT: '1000' }, 1000],
+    [
+      { OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT: '1000', OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT: '500' },
+      500,
+    ],
+    [{ OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT: '1000000' }, 65536],
+    [{ OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT: 'none' }, 65536],
+  ])('%j is kept', (env, bytes) => {
+    expect(resolve({}, env).serialize.maxBytes).toBe(bytes);
+  });
+});
+
+describe('parseBoolean', () => {
+  it.each([
+    ['true', true],
+    [' TRUE ', true],
+    ['1', true],
+    ['yes', true],
+    ['on', true],
+    ['false', false],
+    ['False', false],
+    ['0', false],
+    ['no', false],
+    ['off', false],
+    ['maybe', undefined],
+    ['', undefined],
+    ['10%', undefined],
+  ])('reads %j as %s', (text, value) => {
+    expect(parseBoolean(text)).toBe(value);
+  });
+});
