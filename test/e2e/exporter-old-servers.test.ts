@@ -62,7 +62,7 @@ describe.each(VERSIONS)('MLflow %s', (version) => {
     new MlflowSpanExporter({ trackingUri, experimentName: 'old', ...options });
 
   async function newRun(): Promise<string> {
-    const response = await fetch(`${server.url}/api/2.0/mlflow/runs/create`, {
+    const response: Response = await fetch(`${server.url}/api/2.0/mlflow/runs/create`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ experiment_id: '0', start_time: Date.now() }),

@@ -55,7 +55,7 @@ const spanNamed = (stored: StoredTrace, name: string) => {
 };
 
 async function spansOfType(experiment: string, type: string): Promise<string[]> {
-  const response = await fetch(`${server.url}/api/3.0/mlflow/traces/search`, {
+  const response: Response = await fetch(`${server.url}/api/3.0/mlflow/traces/search`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({
@@ -328,7 +328,7 @@ print(json.dumps({'state': t.info.state.value, 'tokens': t.info.token_usage, 'sp
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ experiment_id: id, request_ids: [first?.id] }),
     });
-    const response = await fetch(`${server.url}/api/2.0/mlflow/runs/create`, {
+    const response: Response = await fetch(`${server.url}/api/2.0/mlflow/runs/create`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({ experiment_id: id, start_time: Date.now() }),
@@ -583,7 +583,7 @@ describe('a trace over two processes', () => {
   const service = (experiment: string) => newExporter(experiment, { remoteRootTimeoutMs: 1_000 });
 
   async function stateOf(experiment: string): Promise<string[]> {
-    const response = await fetch(`${server.url}/api/3.0/mlflow/traces/search`, {
+    const response: Response = await fetch(`${server.url}/api/3.0/mlflow/traces/search`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify({
