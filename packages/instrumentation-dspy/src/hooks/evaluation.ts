@@ -20,6 +20,7 @@ import { tracedWith } from './wrappers.js';
 
 /** What the hooks read of `AxTestPrompt`. */
 interface TestPrompt {
+  readonly ai?: unknown;
   readonly program?: Program & object;
   readonly examples?: unknown;
 }
@@ -110,6 +111,7 @@ function finish(operation: Operation, self: TestPrompt, args: readonly unknown[]
   if (self.program !== undefined) record.param('program', nameOfProgram(self.program, undefined));
   if (typeof args[0] === 'function') record.param('metric', nameOfMetric(args[0] as Method));
   record.param('examples', examples);
+  record.model(self.ai);
   record.metric('eval', mean);
   record.metric('examples', examples);
   record.metric('failed', examples - run.scores);

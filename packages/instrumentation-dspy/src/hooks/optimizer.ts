@@ -104,11 +104,11 @@ function compileKind(read: Read): CallKind {
       return before === undefined ? subject : { ...subject, links: [{ context: before }] };
     },
     started: (operation, self, args) => started(operation, self, read(self, args)),
-    finished(operation, result) {
+    finished(operation, result, self) {
       recordResult(operation, result);
-      finishRun(operation);
+      finishRun(operation, self);
     },
-    failed: (operation) => finishRun(operation),
+    failed: (operation, _error, self) => finishRun(operation, self),
   });
 }
 
@@ -234,9 +234,10 @@ function playbookOf(result: unknown): object {
   return playbook === undefined ? {} : { playbook };
 }
 
-function finishRun(operation: Operation): void {
+function finishRun(operation: Operation, self: object): void {
   const run = runOf(operation);
   if (run === undefined) return;
+  run.record.model(readProperty(self, 'studentAI'));
   const { attributes } = operation;
   if (run.steps > 0) attributes[DSPY_OPTIMIZER_STEPS] = run.steps;
   if (run.metricCalls > 0) {

@@ -6,6 +6,7 @@ import {
   OUTPUT_MIME_TYPE,
   OUTPUT_VALUE,
 } from '../attributes/openinference.js';
+import { providerOf } from '../attributes/provider.js';
 import { readArray, readProperty } from '../capture/read.js';
 import { safeString } from '../capture/redact.js';
 import { serialize } from '../capture/serialize.js';
@@ -40,6 +41,35 @@ export class RunRecord {
 
   param(name: string, value: unknown): void {
     if (value !== undefined) this.#params[name] = safeString(value, MAX_PARAM_BYTES);
+  }
+
+  /**
+   * `lm_params`, as MLflow's Python integration names it: the model of the service's last call and the
+   * numbers and switches it was called with.
+   */
+  model(service: unknown): void {
+    const ask = (name: string): unknown => {
+      const method = readProperty(service, name);
+      try {
+        return typeof method === 'function' ? method.call(service) : undefined;
+      } catch {
+        return undefined;
+      }
+    };
+    const model = ask('getLastUsedChatModel');
+    if (typeof model !== 'string') return;
+    const name = ask('getName');
+    const config = Object.entries(ask('getLastUsedModelConfig') ?? {}).filter(
+      ([, value]) => typeof value === 'number' || typeof value === 'boolean',
+    );
+    this.param(
+      'lm_params',
+      JSON.stringify({
+        model,
+        ...(typeof name === 'string' && { provider: providerOf(name).genAi }),
+        ...Object.fromEntries(config),
+      }),
+    );
   }
 
   /** A value that is no finite number is left out: some servers cannot show the run with it. */

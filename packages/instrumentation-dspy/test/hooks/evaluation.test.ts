@@ -97,6 +97,7 @@ describeMajors('AxTestPrompt', AX_MAJORS, (bench) => {
     expect(metricsOf(root)).toEqual({ eval: 2 / 3, examples: 3, failed: 0 });
     expect(JSON.parse(String(root.attributes['dspy.run.params']))).toMatchObject({
       metric: 'exactMatch',
+      lm_params: expect.stringContaining('"model":"gpt-4o-mini","provider":"openai"'),
       examples: '3',
     });
     const artifacts = artifactsOf(root);

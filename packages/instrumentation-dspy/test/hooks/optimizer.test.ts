@@ -97,6 +97,7 @@ describeMajors('AxBootstrapFewShot', AX_MAJORS, (bench) => {
     expect(JSON.parse(String(root.attributes['dspy.run.params']))).toMatchObject({
       optimizer: 'AxBootstrapFewShot',
       metric: 'exactMatch',
+      lm_params: expect.stringContaining('"model":"gpt-4o-mini","provider":"openai"'),
       examples: '2',
       maxRounds: '1',
     });
