@@ -1,6 +1,7 @@
 import type { ExperimentRef, RunRecord } from '../internal-types.js';
 import { ArtifactLocationError, putArtifact } from './artifacts.js';
 import type { Connection } from './connection.js';
+import { MlflowApiError } from './errors.js';
 import type { ExperimentResolver } from './experiments.js';
 import { createRun, logRunData, type RunInfo, searchRuns, updateRun } from './run-api.js';
 import { linkTracesToRun } from './traces.js';
@@ -62,7 +63,13 @@ class ServerRunRecorder implements RunRecorder {
     const before = this.#working.get(run.key);
     const work = (async () => {
       await before?.catch(() => undefined);
-      return await this.#record(run);
+      try {
+        return await this.#record(run);
+      } catch (error) {
+        // Deleted meanwhile: the next try looks again, and makes it anew.
+        if (error instanceof MlflowApiError && error.status === 404) this.#known.delete(run.key);
+        throw error;
+      }
     })();
     this.#working.set(run.key, work);
     try {
@@ -80,12 +87,15 @@ class ServerRunRecorder implements RunRecorder {
   }
 
   async close(): Promise<void> {
-    for (const key of [...this.#begun]) {
-      this.#begun.delete(key);
+    const keys = [...this.#begun];
+    this.#begun.clear();
+    const end = { status: 'KILLED', endTimeMs: Date.now() } as const;
+    const ends = keys.map(async (key) => {
       const run = await this.#known.get(key);
-      if (!run) continue;
-      await updateRun(this.#connection, run.runId, { status: 'KILLED', endTimeMs: Date.now() });
-    }
+      if (run) await updateRun(this.#connection, run.runId, end);
+    });
+    const failed = (await Promise.allSettled(ends)).find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
   }
 
   async #record(record: RunRecord): Promise<RecordedRun> {

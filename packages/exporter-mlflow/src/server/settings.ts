@@ -187,6 +187,7 @@ function readTls(reader: SettingReader, options: ServerOptions): ConnectionSetti
     'MLFLOW_TRACKING_CLIENT_CERT_PATH',
   );
   const key = reader.own('clientKeyPath', options.clientKeyPath);
+  if (insecure) reader.warnings.push('insecureTls: the certificate of the server is not checked');
   if (insecure && server) {
     reader.problem(
       server.setting,

@@ -187,7 +187,11 @@ describe('other settings', () => {
   it.each(['1', 'TRUE', ' yes '])(
     'MLFLOW_TRACKING_INSECURE_TLS=%j switches checking off',
     (word) => {
-      expect(server({}, { MLFLOW_TRACKING_INSECURE_TLS: word }).tls.rejectUnauthorized).toBe(false);
+      const env = { MLFLOW_TRACKING_INSECURE_TLS: word };
+      expect(server({}, env).tls.rejectUnauthorized).toBe(false);
+      expect(good({ trackingUri: 'https://h' }, env).warnings).toEqual([
+        expect.stringContaining('not checked'),
+      ]);
     },
   );
 });
