@@ -13,7 +13,7 @@ import { drawTrace } from './lib/trace-tree.mjs';
 const DEMO = join(ROOT, 'examples/demo');
 const EXPERIMENT = 'support-desk';
 /** Programs that the demo runs, each one trace. */
-const EXECUTIONS = 6;
+const EXECUTIONS = 7;
 const ARRIVAL_MS = 30_000;
 
 /** Variable with the key, and the model asked for. */

@@ -1,5 +1,6 @@
 // A support desk that runs DSPy-style programs with Ax. Nothing here knows of tracing.
 import { ai } from '@ax-llm/ax';
+import { DspyPipelineExecutor, signatures } from '@hokusai/dspy-pipeline';
 import {
   accountReader,
   handbookAgent,
@@ -23,6 +24,14 @@ const llm = ai({
  * @param {unknown} result
  */
 const show = (what, result) => console.log(`${what.padEnd(12)}`, result);
+
+// The guide's quick start: a library signature through the executor, which reports and does not throw.
+const executor = new DspyPipelineExecutor({ ai: llm });
+const { outputs, error } = await executor.execute({
+  program: signatures.DraftText,
+  inputs: { topic: 'AI safety', purpose: 'a 200-word introduction' },
+});
+show('draft', outputs?.draft ?? error?.message);
 
 const message = 'My parcel A-1042 should have been here on Monday, and I need it tomorrow!';
 show('triage', await triage.forward(llm, { message }));

@@ -35,6 +35,10 @@ const REPLIES =
       ({ system }) => system.includes('`Letter`'),
       'Letter: Dear Ms Ito, your order A-1042 is on its way with DHL. We are sorry that it is late. Your support desk',
     ],
+    [
+      ({ system }) => system.includes('`Draft`'),
+      'Draft: AI safety is the work of making systems do what people mean.',
+    ],
     [({ system }) => system.includes('`Iban`'), 'Iban: DE89'],
     [({ system }) => system.includes('`Query`'), 'Answer: You may return goods within 30 days.'],
     [

@@ -41,7 +41,7 @@ describe.skipIf(executable === undefined)('the demo with the stock OTLP exporter
     expect(program.stdout).toContain('You may return goods within 30 days.');
   });
 
-  it('arrives as six whole traces', () => {
+  it('arrives as seven whole traces', () => {
     const ids = new Set(spans.map(({ spanId }) => spanId));
     const roots = spans.filter(({ parentSpanId }) => parentSpanId === '');
     const orphans = spans.filter(
@@ -51,8 +51,8 @@ describe.skipIf(executable === undefined)('the demo with the stock OTLP exporter
     expect(roots.map(({ attributes }) => attributes['dspy.module.type'])).toEqual(
       expect.arrayContaining(['AxGen', 'AxFlow', 'AxAgent']),
     );
-    expect(roots).toHaveLength(6);
-    expect(new Set(spans.map(({ traceId }) => traceId)).size).toBe(6);
+    expect(roots).toHaveLength(7);
+    expect(new Set(spans.map(({ traceId }) => traceId)).size).toBe(7);
   });
 
   it('carries both conventions, values and token usage', () => {

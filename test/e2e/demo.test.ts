@@ -9,7 +9,15 @@ import { startMlflowServer, type TestMlflowServer } from '../support/mlflow-serv
 import { type ProgramResult, runProgram } from '../support/run-program.js';
 
 const EXPERIMENT = 'support-desk';
-const NAMES = ['Triage', 'OrderDesk', 'ReviewReader', 'handbookAgent', 'Letter', 'AccountReader'];
+const NAMES = [
+  'DraftText',
+  'Triage',
+  'OrderDesk',
+  'ReviewReader',
+  'handbookAgent',
+  'Letter',
+  'AccountReader',
+];
 
 let server: TestMlflowServer;
 let demo: ProgramResult;
@@ -51,6 +59,7 @@ describe('npm run demo', () => {
   it('leaves one trace of each execution', () => {
     expect(traces.map(({ name }) => name)).toEqual(NAMES);
     expect(traces.map(({ roots }) => roots.map(shape))).toEqual([
+      ['CHAIN(CHAIN(CHAT_MODEL))'],
       ['CHAIN(CHAT_MODEL)'],
       ['CHAIN(CHAT_MODEL, TOOL, TOOL, CHAT_MODEL)'],
       ['CHAIN(CHAIN(CHAT_MODEL), CHAIN(CHAT_MODEL))'],
@@ -64,7 +73,7 @@ describe('npm run demo', () => {
 
   it('has state, previews, tokens and cost of each', () => {
     const states = traces.map(({ state }) => state);
-    expect(states).toEqual(['OK', 'OK', 'OK', 'OK', 'OK', 'ERROR']);
+    expect(states).toEqual(['OK', 'OK', 'OK', 'OK', 'OK', 'OK', 'ERROR']);
     for (const { requestPreview, tokens, cost, durationMs } of traces) {
       expect(requestPreview).toBeTruthy();
       expect(durationMs).toBeGreaterThan(50);
