@@ -16,16 +16,18 @@ class Diagnostics {
     const count = this.#faults.get(place) ?? 0;
     this.#faults.set(place, count + 1);
     if (count > 0) return;
-    // The text of a fault may quote the program's values, which must not reach a log.
-    const name = error instanceof Error ? safeString(error.name) : typeof error;
-    this.#log('error', `internal fault in ${place} (${name}); the program is not affected`);
+    this.#log('error', () => {
+      // The text of a fault may quote the program's values, which must not reach a log.
+      const name = error instanceof Error ? safeString(error.name) : typeof error;
+      return `internal fault in ${place} (${name}); the program is not affected`;
+    });
   }
 
   /** Logs a warning once in the life of the process. Never throws. */
   warnOnce(key: string, message: string): void {
     if (this.#said.has(key)) return;
     this.#said.add(key);
-    this.#log('warn', message);
+    this.#log('warn', () => message);
   }
 
   /**
@@ -41,7 +43,7 @@ class Diagnostics {
   }
 
   debug(message: string): void {
-    this.#log('debug', message);
+    this.#log('debug', () => message);
   }
 
   /** Faults caught so far, at one place or at all. */
@@ -58,11 +60,11 @@ class Diagnostics {
     this.#said.clear();
   }
 
-  #log(level: 'error' | 'warn' | 'debug', message: string): void {
+  #log(level: 'error' | 'warn' | 'debug', message: () => string): void {
     try {
-      diag[level](`${LOG_NAMESPACE} ${message}`);
+      diag[level](`${LOG_NAMESPACE} ${message()}`);
     } catch {
-      // A logger of the application that throws is not the program's problem either.
+      // Neither a logger that throws nor a fault that cannot be described is the program's problem.
     }
   }
 }

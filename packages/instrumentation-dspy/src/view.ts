@@ -1,3 +1,4 @@
+import { diagnostics } from './diagnostics.js';
 import type { Method } from './hooks/types.js';
 
 /** Gives the function that stands in the place of a method; `undefined`: the method stays. */
@@ -13,7 +14,15 @@ const originals = new WeakMap<object, object>();
 export function viewOf<T extends object>(object: T, replace: Replace): T {
   const member = (key: PropertyKey, value: unknown): unknown => {
     if (typeof value !== 'function' || key === 'constructor') return value;
-    return replace(key, value as Method) ?? value.bind(object);
+    return replacement(key, value as Method) ?? value.bind(object);
+  };
+  const replacement: Replace = (key, method) => {
+    try {
+      return replace(key, method);
+    } catch (fault) {
+      diagnostics.fault('view', fault);
+      return undefined;
+    }
   };
   // The target is an empty stand-in: what a proxy says of its target's read-only properties must be
   // the truth, so that nothing of a frozen object could be replaced.

@@ -1,11 +1,12 @@
 import type { AutologClient, autolog } from '@hokusai/mlflow-dspy';
+import type { Urls } from './journal.js';
 
 /** What the process under test is asked to do. */
 export interface RunRequest {
   readonly mode: keyof typeof MODES;
   /** Programs whose name has this in it. Default all. */
   readonly only?: string;
-  readonly urls: { readonly model: string; readonly silent: string };
+  readonly urls: Urls;
   /** Folder for what tracing stores. */
   readonly folder: string;
   /** File for the {@link RunReport}. */

@@ -1,5 +1,5 @@
 import { mkdirSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
 
@@ -16,7 +16,7 @@ const OUT = join(ROOT, 'node_modules', '.cache', 'robust');
  */
 export async function bundle(entry: string, plugins: Plugin[] = []): Promise<string> {
   mkdirSync(OUT, { recursive: true });
-  const outfile = join(OUT, `${basename(entry, '.ts')}.${process.pid}.mjs`);
+  const outfile = join(OUT, `${entry.replace('/', '-')}.${process.pid}.mjs`);
   await build({
     entryPoints: [join(ROOT, 'test/robust', entry)],
     outfile,

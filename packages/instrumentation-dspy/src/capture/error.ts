@@ -1,4 +1,5 @@
 import { types } from 'node:util';
+import { diagnostics } from '../diagnostics.js';
 import { redactCredentials } from './credentials.js';
 import type { KeyPredicate } from './key-matcher.js';
 import { readArray, readProperty, readText } from './read.js';
@@ -47,7 +48,8 @@ export function describeError(
 ): ErrorDescription {
   try {
     return describe(error, options);
-  } catch {
+  } catch (fault) {
+    diagnostics.fault('describeError', fault);
     // A redactor that throws: nothing of the text may be recorded.
     return { type: 'Error', code: 'Error', message: '[unreadable error]' };
   }

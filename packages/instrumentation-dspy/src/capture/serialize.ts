@@ -1,3 +1,4 @@
+import { diagnostics } from '../diagnostics.js';
 import { type ScrubOptions, scrub } from './scrub.js';
 import { boundedText } from './text.js';
 import { Writer } from './writer.js';
@@ -59,7 +60,8 @@ export function serialize(value: unknown, options: SerializeOptions = {}): Seria
     });
     const json = writer.json(value);
     return { json, truncated: writer.truncated };
-  } catch {
+  } catch (fault) {
+    diagnostics.fault('serialize', fault);
     return { json: `"${UNSERIALIZABLE}"`, truncated: false };
   }
 }
@@ -79,7 +81,8 @@ export function serializeText(value: unknown, options: SerializeOptions = {}): S
     const maxBytes = byteBudget(options.maxBytes);
     const { text, cut } = scrub(value, maxBytes, options);
     return boundedText(text, maxBytes, cut ? value.length : text.length);
-  } catch {
+  } catch (fault) {
+    diagnostics.fault('serialize', fault);
     return { text: UNSERIALIZABLE, truncated: false };
   }
 }

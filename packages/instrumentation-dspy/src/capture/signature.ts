@@ -1,3 +1,4 @@
+import { diagnostics } from '../diagnostics.js';
 import { readArray, readProperty, readText } from './read.js';
 import { serialize } from './serialize.js';
 import { boundedText } from './text.js';
@@ -74,7 +75,8 @@ export function describeSignature(signature: unknown): SignatureDescription | un
     const description = describe(signature, source);
     cache.set(signature, { source, description });
     return description;
-  } catch {
+  } catch (fault) {
+    diagnostics.fault('describeSignature', fault);
     return undefined;
   }
 }

@@ -5,7 +5,7 @@ import { begin, type Entry } from './gate.js';
 import type { CallKind } from './kinds.js';
 import { withoutNativeTracer } from './native.js';
 import { endSafely, failSafely, Operation } from './operation.js';
-import { observe } from './result.js';
+import { observe, tell } from './result.js';
 import { runIn } from './run-in.js';
 
 /** Traces a method that returns a value, a promise or a thenable. */
@@ -53,7 +53,7 @@ export function runOperation(
   try {
     result = runIn(operation.context, original, self, args);
   } catch (error) {
-    failed(operation, error, self, args);
+    tell((thrown) => failed(operation, thrown, self, args), error);
     throw error;
   }
   return observe(

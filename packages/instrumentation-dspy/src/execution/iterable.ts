@@ -7,11 +7,11 @@ import { diagnostics } from '../diagnostics.js';
 import type { Method, Wrapper } from '../hooks/types.js';
 import { viewOf } from '../view.js';
 import { unwatch, watch } from './abandoned.js';
-import { begin, type Entry } from './gate.js';
+import { begin } from './gate.js';
 import type { CallKind } from './kinds.js';
 import { withoutNativeTracer } from './native.js';
 import { endSafely, failSafely, Operation } from './operation.js';
-import { observe } from './result.js';
+import { observe, tell } from './result.js';
 import { runIn } from './run-in.js';
 
 /** A {@link CallKind} whose call returns an async iterator. */
@@ -40,11 +40,15 @@ export function tracedIterable(kind: StreamKind): Wrapper {
       } catch (fault) {
         diagnostics.fault('iterable', fault);
       }
-      const inner: unknown = original.apply(this, passed);
-      if (home === undefined || !isAsyncIterator(inner) || !copy.recorder.settings.enabled) {
-        return inner;
+      const inner: unknown = Reflect.apply(original, this, passed);
+      try {
+        if (home !== undefined && copy.recorder.settings.enabled && isAsyncIterator(inner)) {
+          return wrapIterator(inner, new StreamState(copy, kind, this, args, home));
+        }
+      } catch (fault) {
+        diagnostics.fault('iterable', fault);
       }
-      return wrapIterator(inner, new StreamState(copy, kind, this, args, home));
+      return inner;
     };
 }
 
@@ -78,7 +82,7 @@ class StreamState {
     // Closing a generator that never ran runs nothing: there is nothing to trace.
     if (!this.#begun) {
       this.#begun = true;
-      if (step === 'next') this.#begin(iterator);
+      if (step === 'next') tell(() => this.#begin(iterator), undefined);
     }
     const method = inner[step] as Method;
     const operation = this.#operation;
@@ -90,7 +94,7 @@ class StreamState {
     try {
       result = runIn(this.#context, method, inner, args);
     } catch (error) {
-      this.#failed(operation, error, step);
+      tell((thrown) => this.#failed(operation, thrown, step), error);
       throw error;
     }
     return observe(
@@ -108,12 +112,7 @@ class StreamState {
   }
 
   #begin(iterator: object): void {
-    let entry: Entry;
-    try {
-      entry = begin(this.copy, this.kind, this.self, this.args, this.home);
-    } catch (fault) {
-      diagnostics.fault('begin', fault);
-    }
+    const entry = begin(this.copy, this.kind, this.self, this.args, this.home);
     if (!(entry instanceof Operation)) {
       this.#context = entry;
       return;

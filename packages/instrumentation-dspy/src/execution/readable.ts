@@ -1,6 +1,6 @@
-import { diagnostics } from '../diagnostics.js';
 import { type Orphan, unwatch, watch } from './abandoned.js';
 import { endSafely, failSafely, type Operation } from './operation.js';
+import { tell } from './result.js';
 import { runIn } from './run-in.js';
 
 /** Takes note of what passes through a stream. */
@@ -23,7 +23,12 @@ export function tapStream(
   operation: Operation,
   tap: Tap,
 ): ReadableStream<unknown> {
-  const reader = source.getReader();
+  // Taken by the first who reads: until then the source is as it was, should anything here fail.
+  let taken: ReadableStreamDefaultReader<unknown> | undefined;
+  const reader = () => {
+    taken ??= source.getReader();
+    return taken;
+  };
   const orphan: Orphan = { orphan: () => operation.end('abandoned') };
   operation.streaming = true;
   operation.beforeEnd = () => {
@@ -31,7 +36,7 @@ export function tapStream(
     tap.collected();
   };
   const read = (): Promise<ReadResult> =>
-    runIn(operation.context, reader.read, reader, []) as Promise<ReadResult>;
+    runIn(operation.context, reader().read, reader(), []) as Promise<ReadResult>;
   const stream = new ReadableStream<unknown>(
     {
       async pull(controller) {
@@ -48,25 +53,16 @@ export function tapStream(
           controller.close();
           return;
         }
-        take(operation, tap, result.value);
+        if (!operation.ended) tell(tap.chunk, result.value);
         controller.enqueue(result.value);
       },
       cancel(reason) {
         endSafely(operation, 'early_exit');
-        return reader.cancel(reason);
+        return reader().cancel(reason);
       },
     },
     { highWaterMark: 0 },
   );
   watch(stream, orphan);
   return stream;
-}
-
-function take(operation: Operation, tap: Tap, value: unknown): void {
-  if (operation.ended) return;
-  try {
-    tap.chunk(value);
-  } catch (fault) {
-    diagnostics.fault('stream.chunk', fault);
-  }
 }

@@ -21,28 +21,54 @@ export function observe(
   onValue: OnValue,
   onError: OnValue,
 ): unknown {
-  if (!isThenable(result)) {
-    onValue(result);
-    return result;
-  }
-  if (passOn && isPlainPromise(result)) {
-    return result.then(
-      (value) => {
-        onValue(value);
-        return value;
-      },
-      (error: unknown) => {
-        onError(error);
-        throw error;
-      },
-    );
-  }
-  if (result instanceof Promise && result.then === Promise.prototype.then) {
-    result.then(onValue, onError);
-  } else {
-    observeWhenRead(result, onValue, onError);
+  try {
+    if (!isThenable(result)) {
+      onValue(result);
+    } else if (passOn && isPlainPromise(result)) {
+      return passOnPromise(result, onValue, onError);
+    } else if (result instanceof Promise && result.then === Promise.prototype.then) {
+      follow(result, onValue, onError);
+    } else {
+      observeWhenRead(result, onValue, onError);
+    }
+  } catch (fault) {
+    diagnostics.fault('observe', fault);
   }
   return result;
+}
+
+function passOnPromise(
+  promise: Promise<unknown>,
+  onValue: OnValue,
+  onError: OnValue,
+): Promise<unknown> {
+  return promise.then(
+    (value) => {
+      tell(onValue, value);
+      return value;
+    },
+    (error: unknown) => {
+      tell(onError, error);
+      throw error;
+    },
+  );
+}
+
+/** Looks on at a promise that someone else handles. */
+export function follow(promise: Promise<unknown>, onValue: OnValue, onError: OnValue): void {
+  promise.then(
+    (value) => tell(onValue, value),
+    (error: unknown) => tell(onError, error),
+  );
+}
+
+/** Nothing that an observer throws may reach who receives the result. */
+export function tell(observer: OnValue, value: unknown): void {
+  try {
+    observer(value);
+  } catch (fault) {
+    diagnostics.fault('observe', fault);
+  }
 }
 
 /** `true` for what `await` waits for. */
@@ -82,11 +108,11 @@ function observeWhenRead(thenable: PromiseLike<unknown>, onValue: OnValue, onErr
         if (own === undefined) delete (thenable as { then?: unknown }).then;
         else Object.defineProperty(thenable, 'then', own);
         const fulfilled = (value: unknown): unknown => {
-          onValue(value);
+          tell(onValue, value);
           return typeof onFulfilled === 'function' ? onFulfilled(value) : value;
         };
         const rejected = (error: unknown): unknown => {
-          onError(error);
+          tell(onError, error);
           if (typeof onRejected === 'function') return onRejected(error);
           throw error;
         };

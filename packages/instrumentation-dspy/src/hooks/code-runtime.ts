@@ -8,6 +8,7 @@ import { diagnostics } from '../diagnostics.js';
 import { traceFunction } from '../execution/call.js';
 import type { CallKind } from '../execution/kinds.js';
 import type { Operation } from '../execution/operation.js';
+import { follow, tell } from '../execution/result.js';
 import { runIn } from '../execution/run-in.js';
 import { disguise, isPatched } from '../patches.js';
 import { viewOf } from '../view.js';
@@ -52,7 +53,12 @@ const wrapCreateSession: Wrapper = (original, copy) =>
       diagnostics.fault('runtime.createSession', fault);
     }
     const session: unknown = original.apply(this, passed);
-    return host === undefined ? session : viewOfSession(session, host, codeKind(languageOf(this)));
+    try {
+      if (host !== undefined) return viewOfSession(session, host, codeKind(languageOf(this)));
+    } catch (fault) {
+      diagnostics.fault('runtime.createSession', fault);
+    }
+    return session;
   };
 
 /** A runtime of the user's own is hooked where its method is: on its class, or on the object itself. */
@@ -135,7 +141,7 @@ function executor(session: Session, execute: Method, host: Host, kind: CallKind)
     const run = (...passed: unknown[]): unknown => execute.apply(session, passed);
     // The operation's receiver is the host, so that its context is there when the code calls back.
     const result = traceFunction(host.copy, kind, run, host, args, true);
-    if (host.current !== before) restoreAfter(result, host, before);
+    if (host.current !== before) tell(() => restoreAfter(result, host, before), undefined);
     return result;
   };
 }
@@ -144,7 +150,7 @@ function restoreAfter(result: unknown, host: Host, before: Context): void {
   const restore = (): void => {
     host.current = before;
   };
-  if (result instanceof Promise) result.then(restore, restore);
+  if (result instanceof Promise) follow(result, restore, restore);
   else restore();
 }
 

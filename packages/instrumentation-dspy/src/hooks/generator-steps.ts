@@ -6,6 +6,7 @@ import { diagnostics } from '../diagnostics.js';
 import { outcomeOf } from '../execution/ending.js';
 import { withoutServiceTracer } from '../execution/native.js';
 import type { Operation } from '../execution/operation.js';
+import { follow } from '../execution/result.js';
 import { originalOf } from '../view.js';
 import { traceableService } from './custom-service.js';
 import { activeOperation, type GeneratorRun, runOf } from './run.js';
@@ -73,7 +74,7 @@ class ObservedAttempt implements Iterator {
 
   next(...args: [] | [unknown]): Promise<IteratorResult<unknown>> {
     const result = this.attempt.next(...(args as []));
-    result.then(undefined, this.failed);
+    follow(result, () => {}, this.failed);
     return result;
   }
 
@@ -90,15 +91,11 @@ class ObservedAttempt implements Iterator {
   }
 
   private readonly failed = (error: unknown): void => {
-    try {
-      giveToolsBack(error);
-      if (this.run === undefined) return;
-      const outcome = outcomeOf(error, this.operation.signal);
-      if (outcome !== 'error' && outcome !== 'timeout') return;
-      this.operation.attempt(Math.max(0, this.run.requests - 1), error);
-    } catch (fault) {
-      diagnostics.fault('generator.attempt', fault);
-    }
+    giveToolsBack(error);
+    if (this.run === undefined) return;
+    const outcome = outcomeOf(error, this.operation.signal);
+    if (outcome !== 'error' && outcome !== 'timeout') return;
+    this.operation.attempt(Math.max(0, this.run.requests - 1), error);
   };
 }
 

@@ -64,7 +64,7 @@ export function innerCall(call: ServiceCall): Wrapper {
         return original.apply(this, args);
       }
       current.begun = true;
-      current.entry = tryBegin(copy, call, this, call.resolve(args));
+      current.entry = tryBegin(copy, call, this, args, true);
       return runIn(homeOf(current.entry), original, this, args);
     };
 }
@@ -96,9 +96,15 @@ export function traceServiceCall(
   return settle(call, entry, result);
 }
 
-function tryBegin(copy: AxCopy, call: ServiceCall, self: unknown, args: readonly unknown[]): Entry {
+function tryBegin(
+  copy: AxCopy,
+  call: ServiceCall,
+  self: unknown,
+  args: readonly unknown[],
+  inner = false,
+): Entry {
   try {
-    return begin(copy, call.kind, self, args);
+    return begin(copy, call.kind, self, inner ? call.resolve(args) : args);
   } catch (fault) {
     diagnostics.fault('begin', fault);
     return undefined;
