@@ -1,0 +1,2 @@
+require('@hokusai/mlflow-dspy').autolog();
+require('./plain.cjs');

@@ -1,0 +1,4 @@
+import { autolog } from '@hokusai/mlflow-dspy';
+
+autolog();
+await import('./plain.mjs');
