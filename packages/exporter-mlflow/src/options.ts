@@ -1,4 +1,3 @@
-import type { ExperimentRef } from './internal-types.js';
 import { DEFAULT_RESOURCE_ATTRIBUTES } from './mapping/resource.js';
 import type { SpoolOptions } from './store/spool.js';
 import type {
@@ -23,11 +22,6 @@ export interface ExporterSettings {
   metadata: Readonly<Record<string, string>>;
   shutdownTimeoutMs: number;
   onDrop: ((drop: DropReport) => void) | undefined;
-}
-
-export interface Destination {
-  experiment: ExperimentRef;
-  runId: string | undefined;
 }
 
 const MODES: readonly DeliveryMode[] = ['auto', 'otlp', 'start+otlp'];

@@ -2,22 +2,17 @@ import { type Diagnostics, describe } from '../diagnostics.js';
 import type { ExperimentRef } from '../internal-types.js';
 import type { RunRecorder } from '../server/runs.js';
 import type { DeliveryMode, DropReason } from '../types.js';
-import { Holding } from './holding.js';
+import { Experience } from './experience.js';
 import { nextStep } from './next-step.js';
-import type { Parcel, TraceParcel } from './parcel.js';
-import { type RequestLimits, SendQueue, type Unit, unitOf } from './send-queue.js';
+import { dropParcels, type Parcel, type TraceParcel } from './parcel.js';
+import { SendQueue, type Unit, unitOf } from './send-queue.js';
 import { needsWholeTrace, profileOf, type ServerProfile } from './server-profile.js';
 import { ServerState } from './server-state.js';
 import type { TraceSender } from './trace-sender.js';
 import { SENT, type Verdict, verdictOfError } from './verdict.js';
+import { WholeTraces } from './whole-traces.js';
 
 const REQUESTS_IN_FLIGHT = 2;
-/** Measured on one MLflow worker: beyond these a request only takes longer. */
-const REQUEST_LIMITS: RequestLimits = { traces: 50, spans: 500, bytes: 1024 * 1024 };
-const MIN_REQUEST_BYTES = 16 * 1024;
-/** Traces whose parts are in the spool, waiting for the whole. */
-const MAX_SPOOLED_LANES = 10_000;
-
 export interface DispatcherOptions {
   address: string;
   sender: Pick<TraceSender, 'send'>;
@@ -44,17 +39,14 @@ export interface DispatcherOptions {
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #server: ServerState;
+  readonly #experience: Experience;
   readonly #queue = new SendQueue();
-  readonly #holding = new Holding();
-  readonly #inFlight = new Map<string, Parcel>();
+  readonly #traces: WholeTraces;
+  /** Lanes of parcels in flight. */
+  readonly #inFlight = new Set<string>();
   /** Parcels answered for: queued, in flight, held, or on their way into the spool. */
   readonly #owned = new Set<Parcel>();
-  /** Somebody else answers for them, whatever becomes of the request they are in. */
-  readonly #handedBack = new WeakSet<Parcel>();
-  readonly #firstFailureAt = new WeakMap<Parcel, number>();
-  readonly #spooledLanes = new Set<string>();
   readonly #random: () => number;
-  #limits = REQUEST_LIMITS;
   #active = 0;
   #bytes = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -64,6 +56,7 @@ export class Dispatcher {
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
+    this.#traces = new WholeTraces(options.spool);
     this.#random = options.random ?? Math.random;
     this.#server = new ServerState({
       address: options.address,
@@ -72,6 +65,7 @@ export class Dispatcher {
       onRecovered: options.onRecovered,
       random: this.#random,
     });
+    this.#experience = new Experience(this.#server, options);
   }
 
   /** Estimated bytes waiting, in flight and held. */
@@ -91,9 +85,10 @@ export class Dispatcher {
       return;
     }
     const { maxQueueBytes, address } = this.#options;
-    if (this.#bytes > 0 && this.#bytes + parcel.bytes > maxQueueBytes) {
+    if (this.#traces.follows(parcel)) this.#traces.spool([parcel]);
+    else if (this.#bytes > 0 && this.#bytes + parcel.bytes > maxQueueBytes) {
       // Held traces make room: the oldest goes as it is.
-      const oldest = this.#holding.releaseOldest();
+      const oldest = this.#traces.releaseOldest();
       if (oldest) this.#queue.push(unitOf([oldest]));
       const detail = `more than ${maxQueueBytes} bytes (maxQueueBytes) wait for ${address}`;
       this.#giveUp([parcel], 'queue_full', detail);
@@ -120,7 +115,7 @@ export class Dispatcher {
     this.#endsAt = Date.now() + timeoutMs;
     // First what completes a held trace, then what nothing will complete any more.
     this.#sortOut();
-    for (const parcel of this.#holding.release(Date.now(), true)) {
+    for (const parcel of this.#traces.release(Date.now(), true)) {
       this.#queue.push(unitOf([parcel]));
     }
     this.#server.gate.openNow();
@@ -137,10 +132,8 @@ export class Dispatcher {
   /** Hands back everything not settled: the process ends, and only synchronous work is done any more. */
   takeUnsettled(): Parcel[] {
     this.#queue.clear();
-    this.#holding.release(Date.now(), true);
-    const unsettled = [...this.#owned];
-    for (const parcel of unsettled) this.#handedBack.add(parcel);
-    return unsettled;
+    this.#traces.release(Date.now(), true);
+    return [...this.#owned];
   }
 
   #stop(abort: () => void): void {
@@ -188,21 +181,17 @@ export class Dispatcher {
         if (this.#active === 0) this.#start(() => this.#probe());
         break;
       }
-      const unit = this.#queue.takeRequest(this.#lanesInFlight(), this.#requestLimits(now), now);
+      const unit = this.#queue.takeRequest(this.#inFlight, this.#experience.limits(now), now);
       if (unit === undefined) {
         this.#expire(now);
         const next = this.#queue.nextTime(now);
         if (Number.isFinite(next)) this.#schedule(next);
         break;
       }
-      for (const parcel of unit.parcels) this.#inFlight.set(parcel.lane, parcel);
+      for (const { lane } of unit.parcels) this.#inFlight.add(lane);
       this.#start(() => this.#deliver(unit));
     }
     this.#announceIdle();
-  }
-
-  #lanesInFlight(): ReadonlySet<string> {
-    return new Set(this.#inFlight.keys());
   }
 
   #start(task: () => Promise<void>): void {
@@ -226,11 +215,6 @@ export class Dispatcher {
     }
   }
 
-  #requestLimits(now: number): RequestLimits {
-    // Such servers store the traces of a request one by one: what was stored before an error stays.
-    return this.#server.profile(now)?.addsUp ? { ...this.#limits, traces: 1 } : this.#limits;
-  }
-
   /** Where traces must be whole, parts wait until their trace is. */
   #sortOut(): void {
     const now = Date.now();
@@ -239,30 +223,13 @@ export class Dispatcher {
     for (const unit of this.#queue.clear()) {
       const ready: Parcel[] = [];
       for (const parcel of unit.parcels) {
-        const whole = parcel.type === 'run' ? parcel : this.#makeWhole(parcel, now);
+        const whole =
+          parcel.type === 'run' ? parcel : this.#traces.complete(parcel, now, this.#isEnding);
         if (whole) ready.push(whole);
       }
       if (ready.length > 0) this.#queue.push({ ...unit, parcels: ready });
     }
-    for (const parcel of this.#holding.release(now)) this.#queue.push(unitOf([parcel]));
-  }
-
-  #makeWhole(parcel: TraceParcel, now: number): TraceParcel | undefined {
-    const { record, lane, fromSpool } = parcel;
-    if (record.late || parcel.started || parcel.isMerged) return parcel;
-    const isWhole = record.closing || (record.complete && !record.remoteRoot);
-    // Parts go through the spool where there is one: held there they outlive the process.
-    if (!fromSpool && this.#options.spool && (!isWhole || this.#spooledLanes.has(lane))) {
-      if (isWhole || this.#spooledLanes.size >= MAX_SPOOLED_LANES) this.#spooledLanes.delete(lane);
-      else this.#spooledLanes.add(lane);
-      this.#options.spool([parcel]);
-      return undefined;
-    }
-    if (!isWhole && this.#endsAt === Number.POSITIVE_INFINITY) {
-      this.#holding.add(parcel, now);
-      return undefined;
-    }
-    return this.#holding.complete(parcel);
+    for (const parcel of this.#traces.release(now)) this.#queue.push(unitOf([parcel]));
   }
 
   async #deliver(unit: Unit): Promise<void> {
@@ -313,7 +280,7 @@ export class Dispatcher {
       this.#giveUp(parcels, 'shutdown', this.#server.trouble.detail);
       return;
     }
-    const othersSucceed = this.#note(verdict, parcels, now);
+    const othersSucceed = this.#experience.add(verdict, parcels, now);
     const step = nextStep(verdict, parcels, unit, {
       now,
       wait: this.#server.gate.wait(now),
@@ -327,50 +294,6 @@ export class Dispatcher {
       const { parcels: lost, reason, detail, isFinal } = step.giveUp;
       this.#giveUp(lost, reason, detail, isFinal);
     }
-  }
-
-  /** Learns from a failed try; says whether the server took anything since these parcels failed first. */
-  #note(verdict: Exclude<Verdict, { kind: 'sent' }>, parcels: Parcel[], now: number): boolean {
-    switch (verdict.kind) {
-      case 'retry':
-        this.#server.failed(verdict, now);
-        for (const parcel of parcels) parcel.uncertain ||= verdict.uncertain;
-        return false;
-      case 'failing': {
-        for (const parcel of parcels) {
-          parcel.uncertain = true;
-          if (!this.#firstFailureAt.has(parcel)) this.#firstFailureAt.set(parcel, now);
-        }
-        const first = Math.min(...parcels.map((one) => this.#firstFailureAt.get(one) ?? now));
-        const othersSucceed = this.#server.lastSuccessAt >= first;
-        if (!othersSucceed) this.#server.failing(verdict.detail, now);
-        return othersSucceed;
-      }
-      case 'too_large':
-        this.#learnSize(parcels, verdict.detail);
-        return false;
-      case 'unsupported':
-        this.#server.storesNoSpans(verdict.detail);
-        return false;
-      case 'no_experiment':
-        for (const { record } of parcels) {
-          this.#options.forgetExperiment(
-            'info' in record ? record.info.experiment : record.experiment,
-          );
-        }
-        return false;
-      default:
-        return false;
-    }
-  }
-
-  #learnSize(parcels: readonly Parcel[], detail: string): void {
-    const size = parcels.reduce((sum, { bytes }) => sum + bytes, 0);
-    const bytes = Math.max(MIN_REQUEST_BYTES, Math.floor(Math.min(this.#limits.bytes, size) / 2));
-    this.#limits = { ...this.#limits, bytes };
-    this.#options.diagnostics.warnOnce(
-      `MLflow at ${this.#options.address}, or a proxy before it, finds requests too large (${detail}); traces are sent in smaller parts, and long texts are cut where that is not enough`,
-    );
   }
 
   /** What came from the spool is safe there and does not wait in memory. */
@@ -389,15 +312,18 @@ export class Dispatcher {
 
   /** Into the spool where that may help later; a trace refused for itself would be refused again. */
   #giveUp(parcels: readonly Parcel[], reason: DropReason, detail: string, isFinal = false): void {
-    const spoolable: Parcel[] = [];
+    const rest: Parcel[] = [];
     for (const parcel of parcels) {
-      if (isFinal)
+      if (isFinal) {
         parcel.settle({ kind: 'dropped', reason, detail: `${nameOf(parcel)}: ${detail}` });
-      else if (parcel.fromSpool) parcel.settle({ kind: 'released' });
-      else if (this.#options.spool) spoolable.push(parcel);
-      else parcel.settle({ kind: 'dropped', reason, detail });
+      } else if (parcel.fromSpool) parcel.settle({ kind: 'released' });
+      else rest.push(parcel);
     }
-    if (spoolable.length > 0) this.#options.spool?.(spoolable);
+    if (rest.length > 0 && !this.#traces.spool(rest)) dropParcels(rest, reason, detail);
+  }
+
+  get #isEnding(): boolean {
+    return this.#endsAt !== Number.POSITIVE_INFINITY;
   }
 
   #isIdle(): boolean {

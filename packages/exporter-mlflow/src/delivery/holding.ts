@@ -15,18 +15,8 @@ interface HeldTrace {
  */
 export class Holding {
   readonly #traces = new Map<string, HeldTrace>();
-  #bytes = 0;
-
-  get bytes(): number {
-    return this.#bytes;
-  }
-
-  get size(): number {
-    return this.#traces.size;
-  }
 
   add(parcel: TraceParcel, now: number): void {
-    this.#bytes += parcel.bytes;
     const held = this.#traces.get(parcel.lane);
     if (held) held.parcels.push(parcel);
     else this.#traces.set(parcel.lane, { parcels: [parcel], since: now });
@@ -60,7 +50,6 @@ export class Holding {
     const held = this.#traces.get(lane);
     if (held === undefined) return [];
     this.#traces.delete(lane);
-    for (const { bytes } of held.parcels) this.#bytes -= bytes;
     return held.parcels;
   }
 }

@@ -8,11 +8,14 @@ let cached: Readonly<Record<string, string>> | undefined;
  * out at. Read once, from `.git` itself; nothing is executed.
  */
 export function sourceMetadata(): Readonly<Record<string, string>> {
-  cached ??= read(process.argv[1], process.cwd());
+  cached ??= readSourceMetadata(process.argv[1], process.cwd());
   return cached;
 }
 
-export function read(script: string | undefined, folder: string): Record<string, string> {
+export function readSourceMetadata(
+  script: string | undefined,
+  folder: string,
+): Record<string, string> {
   const metadata: Record<string, string> = { 'mlflow.source.type': 'LOCAL' };
   if (script) metadata['mlflow.source.name'] = basename(script);
   const { commit, branch } = readGit(folder);

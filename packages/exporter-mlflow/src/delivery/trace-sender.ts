@@ -1,8 +1,5 @@
-import { promisify } from 'node:util';
-import { gzip } from 'node:zlib';
 import { type Diagnostics, describe } from '../diagnostics.js';
-import type { SpanRecord, TraceRecord } from '../internal-types.js';
-import { encodeTraceRequest } from '../otlp/encode.js';
+import type { TraceRecord } from '../internal-types.js';
 import { putTraceArtifact } from '../server/artifacts.js';
 import { createAssessment } from '../server/assessments.js';
 import type { Connection } from '../server/connection.js';
@@ -13,28 +10,17 @@ import type { DeliveryMode } from '../types.js';
 import { closeTrace, closeTraces } from './closing.js';
 import { forEachLimited } from './limited.js';
 import type { TraceParcel } from './parcel.js';
-import { readPartialSuccess } from './partial-success.js';
 import type { ServerProfile } from './server-profile.js';
 import { needsWholeTrace } from './server-profile.js';
 import { sourceMetadata } from './source-metadata.js';
-import {
-  isMissingEndpoint,
-  SENT,
-  type Verdict,
-  verdictOfError,
-  verdictOfResponse,
-} from './verdict.js';
-
-const gzipped = promisify(gzip);
+import { SpanRequests, type Target } from './span-requests.js';
+import { isMissingEndpoint, SENT, type Verdict, verdictOfError } from './verdict.js';
 
 /** For each of two requests in flight; a Start costs the server more than a batched trace. */
 const STARTS_AT_ONCE = 2;
 /** A bigger trace goes in pieces, so that no request keeps a worker of the server for over a second. */
 const MAX_SPANS_PER_REQUEST = 1_000;
 const SPANS_PER_CHUNK = 500;
-const MIN_COMPRESSED_BYTES = 1_024;
-/** Level 3 halves the client's cost of level 6 for a tenth more bytes. */
-const GZIP_LEVEL = 3;
 
 /** Metadata keys that the server reads from span attributes itself. */
 const FROM_SPANS: ReadonlySet<string> = new Set(['mlflow.trace.session', 'mlflow.trace.user']);
@@ -55,11 +41,11 @@ export interface TraceSenderContext {
  */
 export class TraceSender {
   readonly #context: TraceSenderContext;
-  readonly #compress: boolean;
+  readonly #requests: SpanRequests;
 
   constructor(context: TraceSenderContext) {
     this.#context = context;
-    this.#compress = !isLoopback(context.connection.address);
+    this.#requests = new SpanRequests(context);
   }
 
   /** @param parcels of the same experiment and run */
@@ -86,18 +72,39 @@ export class TraceSender {
 
   async #sendTo(
     parcels: readonly TraceParcel[],
-    target: { experimentId: string; runId: string | undefined; profile: ServerProfile },
+    target: Target,
+    verdicts: Map<TraceParcel, Verdict>,
+  ): Promise<void> {
+    const isClosing = ({ record }: TraceParcel) => record.spans.length === 0;
+    await this.#sendSpans(
+      parcels.filter((parcel) => !isClosing(parcel)),
+      target,
+      verdicts,
+    );
+    // After the spans of their trace, which may be in the same request; not when those failed.
+    const failed = new Set<string>();
+    for (const [{ lane }, { kind }] of verdicts) if (kind !== 'sent') failed.add(lane);
+    const ready: TraceParcel[] = [];
+    for (const parcel of parcels.filter(isClosing)) {
+      if (this.#context.mode === 'otlp') verdicts.set(parcel, SENT);
+      else if (!failed.has(parcel.lane)) ready.push(parcel);
+    }
+    if (ready.length > 0) {
+      await closeTraces(this.#context.connection, ready, target.experimentId, verdicts);
+    }
+    const failure = [...verdicts.values()].find(({ kind }) => kind !== 'sent');
+    for (const parcel of parcels) {
+      if (!verdicts.has(parcel)) verdicts.set(parcel, failure ?? SENT);
+    }
+  }
+
+  async #sendSpans(
+    parcels: readonly TraceParcel[],
+    target: Target,
     verdicts: Map<TraceParcel, Verdict>,
   ): Promise<void> {
     const { profile, experimentId } = target;
-    const closing = parcels.filter(({ record }) => record.spans.length === 0);
-    if (closing.length > 0 && this.#context.mode !== 'otlp') {
-      await closeTraces(this.#context.connection, closing, experimentId, verdicts);
-    }
-    for (const parcel of closing) if (!verdicts.has(parcel)) verdicts.set(parcel, SENT);
-
-    let rest = parcels.filter((parcel) => !verdicts.has(parcel));
-    if (profile.addsUp) rest = await this.#withoutArrived(rest, verdicts);
+    const rest = profile.addsUp ? await this.#withoutArrived(parcels, verdicts) : [...parcels];
     if (!profile.storesSpans) {
       await forEachLimited(rest, STARTS_AT_ONCE, async (parcel) => {
         verdicts.set(parcel, await this.#storeAsArtifact(parcel, experimentId));
@@ -108,16 +115,17 @@ export class TraceSender {
       const failure = await this.#start(parcel, profile, experimentId);
       if (failure) verdicts.set(parcel, failure);
     });
-    rest = rest.filter((parcel) => !verdicts.has(parcel));
-    const unsent = rest.filter(({ spansSent }) => !spansSent);
+    const started = rest.filter((parcel) => !verdicts.has(parcel));
+    const unsent = started.filter(({ spansSent }) => !spansSent);
     const verdict = await this.#postSpans(unsent, target);
     for (const parcel of unsent) {
       if (verdict.kind === 'sent') parcel.spansSent = true;
       else verdicts.set(parcel, verdict);
     }
-    for (const parcel of rest) {
-      if (parcel.spansSent) verdicts.set(parcel, await this.#assess(parcel));
-    }
+    const stored = started.filter(({ spansSent }) => spansSent);
+    await forEachLimited(stored, STARTS_AT_ONCE, async (parcel) => {
+      verdicts.set(parcel, await this.#assess(parcel));
+    });
   }
 
   /** On servers that add a resend's tokens up again, what has arrived must not be sent twice. */
@@ -195,10 +203,7 @@ export class TraceSender {
     );
   }
 
-  async #postSpans(
-    parcels: readonly TraceParcel[],
-    target: { experimentId: string; runId: string | undefined; profile: ServerProfile },
-  ): Promise<Verdict> {
+  async #postSpans(parcels: readonly TraceParcel[], target: Target): Promise<Verdict> {
     // In order of trace ids: concurrent requests that lock new traces in different order deadlock Postgres.
     const spans = parcels
       .toSorted((a, b) => (a.lane < b.lane ? -1 : 1))
@@ -208,51 +213,10 @@ export class TraceSender {
     // Servers that add tokens up take a trace in one request, whatever its size.
     const size = single && target.profile.otlpAlone ? SPANS_PER_CHUNK : spans.length;
     for (let start = 0; start < spans.length; start += size) {
-      const verdict = await this.#postChunk(spans.slice(start, start + size), target);
+      const verdict = await this.#requests.post(spans.slice(start, start + size), target);
       if (verdict.kind !== 'sent') return verdict;
     }
     return SENT;
-  }
-
-  async #postChunk(
-    spans: readonly SpanRecord[],
-    {
-      experimentId,
-      runId,
-      profile,
-    }: { experimentId: string; runId: string | undefined; profile: ServerProfile },
-  ): Promise<Verdict> {
-    try {
-      const headers: Record<string, string> = {
-        'content-type': 'application/x-protobuf',
-        'x-mlflow-experiment-id': experimentId,
-      };
-      if (runId !== undefined) headers['x-mlflow-run-id'] = runId;
-      let body = await encodeTraceRequest(spans);
-      if (this.#compress && body.byteLength >= MIN_COMPRESSED_BYTES) {
-        body = await gzipped(body, { level: GZIP_LEVEL });
-        headers['content-encoding'] = 'gzip';
-      }
-      const response = await this.#context.connection.send({
-        method: 'POST',
-        path: '/v1/traces',
-        headers,
-        body,
-        ...(profile.addsUp ? { freshConnection: true } : {}),
-      });
-      const verdict = verdictOfResponse(response);
-      if (verdict.kind === 'unsupported' && this.#context.mode === 'otlp') {
-        const { address } = this.#context.connection;
-        return { kind: 'refused', detail: `${address}/v1/traces answered ${verdict.detail}` };
-      }
-      if (verdict.kind === 'sent') {
-        const partial = readPartialSuccess(response);
-        if (partial) this.#context.onPartialRejection(partial.rejectedSpans, partial.message);
-      }
-      return verdict;
-    } catch (error) {
-      return verdictOfError(error);
-    }
   }
 
   async #storeAsArtifact(parcel: TraceParcel, experimentId: string): Promise<Verdict> {
@@ -317,9 +281,4 @@ function isStartedElsewhere(error: unknown): boolean {
 function ifPresent(error: unknown): undefined {
   if (error instanceof MlflowApiError && /constraint violation/i.test(error.reason)) return;
   throw error;
-}
-
-function isLoopback(address: string): boolean {
-  const { hostname } = new URL(address);
-  return hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
 }

@@ -4,7 +4,7 @@ import { readOpenInferenceMessages, readTraceloopMessages, unflatten } from './m
 import { isObject, parseJson, readArray, readText } from './read.js';
 
 /** What went in or came out, ready for `mlflow.spanInputs` / `mlflow.spanOutputs`. */
-export interface Content {
+interface Content {
   value: AttributeValue;
   /** Attributes that the value takes the place of. */
   replaces: readonly string[];

@@ -1,6 +1,5 @@
 import { SpanKind } from '@opentelemetry/api';
 import type {
-  AssessmentRecord,
   AttributeMap,
   ExperimentRef,
   RunRecord,
@@ -9,7 +8,7 @@ import type {
   TraceRecord,
 } from '../internal-types.js';
 import { readAssessments } from './assessment.js';
-import { createFoldMemory, type FoldMemory, foldSpans } from './fold.js';
+import { foldSpans } from './fold.js';
 import {
   type Complaint,
   MAX_SESSION,
@@ -21,7 +20,6 @@ import {
   toTag,
   writeTraceTags,
 } from './labels.js';
-import { Lead } from './lead.js';
 import { previewOf } from './preview.js';
 import { readText } from './read.js';
 import { dropRollups } from './rollup.js';
@@ -29,6 +27,7 @@ import { takeRun } from './run.js';
 import type { MappedSpan } from './span.js';
 import { UNKNOWN_TYPE } from './span-type.js';
 import { cap } from './text.js';
+import { newTraceMemory, type TraceMemory } from './trace-memory.js';
 
 export interface TraceBookOptions {
   experiment: ExperimentRef;
@@ -63,32 +62,6 @@ export interface SizedTrace {
   record: TraceRecord;
   /** Estimated size in memory and on the wire. */
   bytes: number;
-}
-
-interface TraceMemory {
-  traceId: string;
-  touchedAt: number;
-  experiment: ExperimentRef | undefined;
-  runId: string | undefined;
-  lead: Lead;
-  root: 'none' | 'local' | 'remote' | 'closed';
-  rootStatus: 1 | 2 | undefined;
-  rootName: string | undefined;
-  /** The root as it was sent, while it still lacks what the trace is about. */
-  bareRoot: SpanRecord | undefined;
-  startMs: number;
-  endMs: number;
-  clientRequestId: string | undefined;
-  session: string | undefined;
-  user: string | undefined;
-  tags: Record<string, string>;
-  metadata: Record<string, string>;
-  assessments: AssessmentRecord[];
-  fold: FoldMemory;
-  usageAbove: Set<string>;
-  /** A request went out that another process may have continued the trace from. */
-  leftProcess: boolean;
-  restates: boolean;
 }
 
 /**
@@ -136,20 +109,29 @@ export class TraceBook {
    * bound; all of them when `all` is set (the process ends, no root can come any more).
    */
   close(now: number, all = false): TraceRecord[] {
+    this.#forgetFinished(now);
     const closed: TraceRecord[] = [];
     for (const memory of this.#traces.values()) {
-      const excess = this.#traces.size > MAX_TRACES;
-      if (!all && !excess && now - memory.touchedAt < this.#patience(memory)) continue;
-      if (memory.root === 'none' || memory.root === 'remote') {
+      const isExcess = this.#traces.size > MAX_TRACES;
+      if (!all && !isExcess && now - memory.touchedAt < this.#patience(memory)) continue;
+      if (!isFinished(memory)) {
         closed.push(this.#closing(memory));
         memory.root = 'closed';
         memory.touchedAt = now;
-        // Remembered on, so that a root that comes after all corrects what was written.
-        if (!all && !excess) continue;
       }
-      this.#traces.delete(memory.traceId);
+      // Otherwise remembered on, so that a root that comes after all corrects what was written.
+      if (all || isExcess) this.#traces.delete(memory.traceId);
     }
     return closed;
+  }
+
+  /** Those whose time has passed, and the longest unchanged ones beyond the bound. */
+  #forgetFinished(now: number): void {
+    for (const memory of this.#traces.values()) {
+      if (!isFinished(memory)) continue;
+      const isOver = now - memory.touchedAt >= this.#patience(memory);
+      if (isOver || this.#traces.size > MAX_TRACES) this.#traces.delete(memory.traceId);
+    }
   }
 
   #patience({ root }: TraceMemory): number {
@@ -160,29 +142,7 @@ export class TraceBook {
   #recall(traceId: string, now: number): TraceMemory {
     let memory = this.#traces.get(traceId);
     if (memory === undefined) {
-      memory = {
-        traceId,
-        touchedAt: now,
-        experiment: undefined,
-        runId: undefined,
-        lead: new Lead(),
-        root: 'none',
-        rootStatus: undefined,
-        rootName: undefined,
-        bareRoot: undefined,
-        startMs: Number.POSITIVE_INFINITY,
-        endMs: 0,
-        clientRequestId: undefined,
-        session: undefined,
-        user: undefined,
-        tags: {},
-        metadata: {},
-        assessments: [],
-        fold: createFoldMemory(),
-        usageAbove: new Set(),
-        leftProcess: false,
-        restates: false,
-      };
+      memory = newTraceMemory(traceId, now);
     } else {
       this.#traces.delete(traceId);
       memory.touchedAt = now;
@@ -364,6 +324,11 @@ export class TraceBook {
     if (complete) info.durationMs = memory.endMs - memory.startMs;
     return info;
   }
+}
+
+/** The server has been told how the trace ended. */
+function isFinished({ root }: TraceMemory): boolean {
+  return root === 'local' || root === 'closed';
 }
 
 function writePreviews(info: TraceInfoRecord, attributes: AttributeMap): void {

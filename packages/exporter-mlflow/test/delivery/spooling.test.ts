@@ -115,6 +115,38 @@ describe('the spool', () => {
     await vi.waitFor(() => expect(exporter.stats().sent).toBe(2));
   });
 
+  it('keeps what ends a trace behind the spans of it, also for the next process', async () => {
+    server.onTraces = () => ({ status: 503 });
+    const first = newExporter();
+    const local = programSpan('Search', { parent: 'c'.repeat(16), remote: true });
+    await exportSpans(first, [local]);
+    await first.shutdown();
+    const id = local.spanContext().traceId;
+    server.onTraces = () => undefined;
+    server.onOther = ({ path }) =>
+      path.endsWith('/batchGetInfos')
+        ? {
+            status: 200,
+            body: JSON.stringify({
+              trace_infos: server.stored.has(id)
+                ? [
+                    {
+                      trace_id: `tr-${id}`,
+                      state: 'IN_PROGRESS',
+                      request_time: '2026-11-25T10:00:00Z',
+                    },
+                  ]
+                : [],
+            }),
+          }
+        : undefined;
+    newExporter();
+    const second = exporters.at(-1) as MlflowSpanExporter;
+    await exportSpans(second, smallTrace());
+    await vi.waitFor(() => expect(server.started).toHaveLength(1), 20_000);
+    expect(server.started[0]).toMatchObject({ trace_id: `tr-${id}`, state: 'OK' });
+  });
+
   it('also keeps runs', async () => {
     let isDown = true;
     server.onTraces = () => (isDown ? { status: 503 } : undefined);

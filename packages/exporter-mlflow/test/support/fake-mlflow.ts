@@ -13,7 +13,7 @@ export interface SeenRequest {
   at: number;
 }
 
-export interface TracesRequest extends SeenRequest {
+interface TracesRequest extends SeenRequest {
   spans: DecodedSpan[];
   traceIds: string[];
 }

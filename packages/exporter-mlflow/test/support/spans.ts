@@ -4,8 +4,8 @@ import type { MlflowSpanExporter } from '../../src/exporter.js';
 import type { ExportOutcome, SpanLike } from '../../src/types.js';
 
 const hex = (bytes: number): string => randomBytes(bytes).toString('hex');
-export const newTraceId = (): string => hex(16);
-export const newSpanId = (): string => hex(8);
+const newTraceId = (): string => hex(16);
+const newSpanId = (): string => hex(8);
 
 const RESOURCE = { attributes: { 'service.name': 'tests' } };
 const SCOPE = { name: 'tests', version: '1.0.0' };
