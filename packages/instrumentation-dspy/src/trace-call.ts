@@ -8,6 +8,7 @@ import { runOperation } from './execution/call.js';
 import { begin, type Entry } from './execution/gate.js';
 import type { CallKind } from './execution/kinds.js';
 import { Operation } from './execution/operation.js';
+import { tell } from './execution/result.js';
 import { runIn } from './execution/run-in.js';
 import { describeProgram, identityOf } from './hooks/program.js';
 import { traceUserCall, traceUserStream } from './hooks/subclass.js';
@@ -83,21 +84,27 @@ export function provideTracing(recorder: Recorder): void {
     recorder,
     traceCall<T>(description: CallDescription, work: (span: CallSpan) => Promise<T>): Promise<T> {
       let entry: Entry;
+      let span = NOT_TRACED;
       try {
         entry = begin(copy, ownCall, undefined, [description]);
+        if (entry instanceof Operation) span = new OperationSpan(entry);
       } catch (fault) {
         diagnostics.fault('begin', fault);
       }
-      if (!(entry instanceof Operation)) {
-        return runIn(entry, work, undefined, [NOT_TRACED]) as Promise<T>;
-      }
-      const method: Method = work;
-      const args = [new OperationSpan(entry)];
-      return runOperation(entry, method, undefined, args, true) as Promise<T>;
+      const result =
+        entry instanceof Operation
+          ? runOperation(entry, work as Method, undefined, [span], true)
+          : runIn(entry, work, undefined, [span]);
+      return result as Promise<T>;
     },
     traceProgram(program, method, args, streaming) {
-      const wrap = streaming ? traceUserStream : traceUserCall;
-      return wrap(method, copy).apply(program, args);
+      let traced = method;
+      try {
+        traced = (streaming ? traceUserStream : traceUserCall)(method, copy);
+      } catch (fault) {
+        diagnostics.fault('traceProgram', fault);
+      }
+      return traced.apply(program, args);
     },
   };
 }
@@ -145,15 +152,11 @@ class OperationSpan implements CallSpan {
   }
 
   setAttributes(attributes: Attributes): void {
-    Object.assign(this.#operation.attributes, attributes);
+    tell((given) => Object.assign(this.#operation.attributes, given), attributes);
   }
 
   attemptFailed(index: number, error: unknown): void {
-    try {
-      this.#operation.attempt(index, error);
-    } catch (fault) {
-      diagnostics.fault('attempt', fault);
-    }
+    tell((thrown) => this.#operation.attempt(index, thrown), error);
   }
 }
 

@@ -1,4 +1,5 @@
 import { type TraceContext, withTraceContext } from './context.js';
+import { diagnostics } from './diagnostics.js';
 import type { Method } from './hooks/types.js';
 import { isPatched } from './patches.js';
 import { tracingInForce } from './trace-call.js';
@@ -55,13 +56,20 @@ export class TracedModule<P extends TraceableProgram> {
 
   #call(name: 'forward' | 'streamingForward', args: unknown[]): unknown {
     const { program } = this;
-    return withTraceContext(contextOf(this.#metadata), () => {
-      const method = program[name] as Method;
-      const tracing = tracingInForce();
-      return tracing === undefined || typeof method !== 'function' || isTraced(program, name)
+    const method = program[name] as Method;
+    const values: TraceContext = {};
+    let tracing: ReturnType<typeof tracingInForce>;
+    try {
+      Object.assign(values, contextOf(this.#metadata));
+      if (typeof method === 'function' && !isTraced(program, name)) tracing = tracingInForce();
+    } catch (fault) {
+      diagnostics.fault('traced', fault);
+    }
+    return withTraceContext(values, () =>
+      tracing === undefined
         ? method.apply(program, args)
-        : tracing.traceProgram(program, method, args, name === 'streamingForward');
-    });
+        : tracing.traceProgram(program, method, args, name === 'streamingForward'),
+    );
   }
 }
 

@@ -17,8 +17,10 @@ export interface Probes {
 /**
  * Builds our packages with a probe at the beginning and at the end of every function, so that a test
  * can make each of them throw in turn, whatever is added to them later.
+ *
+ * @param ids Where the ids of the functions are added.
  */
-export function probes(packages: readonly string[]): Plugin {
+export function probes(packages: readonly string[], ids: Set<string>): Plugin {
   const filter = new RegExp(`/packages/(?:${packages.join('|')})/src/.*\\.ts$`);
   return {
     name: 'probes',
@@ -27,7 +29,7 @@ export function probes(packages: readonly string[]): Plugin {
       const js = 'globalThis.__probes = { enter() {}, leave() {} };';
       build.initialOptions.banner = { js };
       build.onLoad({ filter }, async ({ path }) => ({
-        contents: withProbes(await readFile(path, 'utf8'), relative(PACKAGES, path)),
+        contents: withProbes(await readFile(path, 'utf8'), relative(PACKAGES, path), ids),
         loader: 'ts',
       }));
     },
@@ -39,17 +41,23 @@ interface Insertion {
   readonly text: string;
 }
 
-/** The source with probes in it. */
-export function withProbes(source: string, name: string): string {
+/**
+ * The source with probes in it.
+ *
+ * @param ids Where the ids of its functions are added: `PACKAGE/FILE OUTER/INNER`.
+ */
+export function withProbes(source: string, name: string, ids: Set<string>): string {
   const file = ts.createSourceFile(name, source, ts.ScriptTarget.Latest, true);
   const insertions: Insertion[] = [];
+  const prefix = name.replace('/src/', '/');
   const visit = (node: ts.Node): void => {
     if (isFunction(node) && node.body !== undefined) probe(node, node.body);
     ts.forEachChild(node, visit);
   };
   const probe = (node: FunctionNode, body: ts.Node): void => {
-    const { line } = file.getLineAndCharacterOfPosition(node.getStart());
-    const id = JSON.stringify(`${name.replace('/src/', '/')} ${nameOf(node)} :${line + 1}`);
+    const name = unused(`${prefix} ${pathOf(node)}`, ids);
+    ids.add(name);
+    const id = JSON.stringify(name);
     const [start, end] = [body.getStart(), body.getEnd()];
     if (ts.isBlock(body) && body.statements.length === 0) {
       insertions.push({ at: start + 1, text: `__probes.enter(${id});__probes.leave(${id});` });
@@ -87,6 +95,23 @@ function isFunction(node: ts.Node): node is FunctionNode {
     ts.isGetAccessorDeclaration(node) ||
     ts.isSetAccessorDeclaration(node)
   );
+}
+
+/** Names of the functions around a function, and its own. */
+function pathOf(node: FunctionNode): string {
+  let path = nameOf(node);
+  for (let { parent }: ts.Node = node; parent !== undefined; parent = parent.parent) {
+    if (isFunction(parent)) path = `${nameOf(parent)}/${path}`;
+    if (ts.isClassDeclaration(parent)) path = `${parent.name?.text}.${path}`;
+  }
+  return path;
+}
+
+function unused(id: string, ids: ReadonlySet<string>): string {
+  for (let count = 2, candidate = id; ; count++) {
+    if (!ids.has(candidate)) return candidate;
+    candidate = `${id} ${count}`;
+  }
 }
 
 function nameOf(node: FunctionNode): string {

@@ -5,6 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import * as ax from '@ax-llm/ax';
+import { DspyInstrumentation, type DspyInstrumentationConfig } from '@hokusai/instrumentation-dspy';
 import { context, trace } from '@opentelemetry/api';
 import { AsyncLocalStorageContextManager } from '@opentelemetry/context-async-hooks';
 import {
@@ -13,53 +14,72 @@ import {
   SimpleSpanProcessor,
 } from '@opentelemetry/sdk-trace-base';
 import { diagnostics } from '../../../packages/instrumentation-dspy/src/diagnostics.js';
-import { DspyInstrumentation } from '../../../packages/instrumentation-dspy/src/index.js';
 import { PROGRAMS } from '../programs/index.js';
 import { Journalist } from '../programs/journal.js';
+import type { Program } from '../programs/world.js';
 import { Fault } from './globals.js';
 import type { FaultReport, FaultRequest, Outcome } from './report.js';
 
 const request = JSON.parse(process.argv[2] ?? '') as FaultRequest;
 const journalist = new Journalist(request.urls);
+const exporter = new InMemorySpanExporter();
 
-/** Programs that reach everything: one of each kind is enough. */
+/** What has to be switched on for some of the functions to be reached. */
+const CONFIGS: readonly DspyInstrumentationConfig[] = [
+  {},
+  {
+    moduleFilter: (name) => !name.startsWith('Filtered'),
+    traceCondition: () => true,
+    inputSanitizer: (inputs) => ({ ...inputs, questionText: 'two plus [removed]?' }),
+    outputSanitizer: (outputs) => outputs,
+    customTags: { team: 'x' },
+  },
+];
+
 const names = Object.keys(PROGRAMS).filter((name) => !request.leaveOut.includes(name));
-
 const baseline = new Map<string, unknown[]>();
 for (const name of names) baseline.set(name, await journalOf(name));
 
 context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-const exporter = new InMemorySpanExporter();
 const provider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] });
 trace.setGlobalTracerProvider(provider);
 const instrumentation = new DspyInstrumentation();
 instrumentation.setTracerProvider(provider);
 instrumentation.manuallyInstrument(ax);
 
-// What each program reaches.
-const reached = new Map<string, string[]>();
-for (const name of names) {
-  const seen = new Set<string>();
-  __probes.enter = (id) => seen.add(id);
-  await journalOf(name);
-  __probes.enter = () => {};
-  for (const id of seen) reached.set(id, [...(reached.get(id) ?? []), name]);
-}
-
+const functions = new Set<string>();
 const outcomes: Outcome[] = [];
-for (const [id, programs] of reached) {
-  if (request.only !== undefined && !id.includes(request.only)) continue;
-  for (const name of programs.slice(0, request.programsPerFunction)) {
-    for (const at of ['enter', 'leave'] as const) outcomes.push(await failing(id, at, name));
+for (const config of CONFIGS) {
+  instrumentation.setConfig(config);
+  const reached = await reach();
+  for (const [id, programs] of reached) {
+    if (functions.has(id)) continue;
+    functions.add(id);
+    if (request.only !== undefined && !id.includes(request.only)) continue;
+    for (const name of programs.slice(0, request.programsPerFunction)) {
+      for (const at of ['enter', 'leave'] as const) outcomes.push(await failing(id, at, name));
+    }
   }
 }
-
-const report: FaultReport = { functions: [...reached.keys()], outcomes };
+const report: FaultReport = { functions: [...functions], outcomes };
 writeFileSync(request.out, JSON.stringify(report));
 
 function journalOf(name: string): Promise<unknown[]> {
-  exporter?.reset();
-  return journalist.journalOf(name, PROGRAMS[name] as never);
+  exporter.reset();
+  return journalist.journalOf(name, PROGRAMS[name] as Program);
+}
+
+/** The functions that are called while programs run, each with the programs that call it. */
+async function reach(): Promise<Map<string, string[]>> {
+  const reached = new Map<string, string[]>();
+  for (const name of names) {
+    const seen = new Set<string>();
+    __probes.enter = (id) => seen.add(id);
+    await journalOf(name);
+    __probes.enter = () => {};
+    for (const id of seen) reached.set(id, [...(reached.get(id) ?? []), name]);
+  }
+  return reached;
 }
 
 async function failing(id: string, at: 'enter' | 'leave', name: string): Promise<Outcome> {
@@ -88,5 +108,6 @@ async function failing(id: string, at: 'enter' | 'leave', name: string): Promise
 function firstDifference(journal: unknown[], expected: unknown[]): string {
   const index = journal.findIndex((entry, at) => !isDeepStrictEqual(entry, expected[at]));
   const at = index < 0 ? journal.length : index;
-  return `${JSON.stringify(journal[at])?.slice(0, 400)} instead of ${JSON.stringify(expected[at])?.slice(0, 200)}`;
+  const [got, wanted] = [journal[at], expected[at]].map((entry) => JSON.stringify(entry) ?? '');
+  return `${got?.slice(0, 400)} instead of ${wanted?.slice(0, 200)}`;
 }

@@ -6,6 +6,7 @@ import type { AxCopy } from '../copy.js';
 import { diagnostics } from '../diagnostics.js';
 import { isSampled } from '../sampling.js';
 import type { Settings } from '../settings.js';
+import { inTime } from './callback.js';
 import {
   contextOfDecision,
   FILTERED,
@@ -190,9 +191,9 @@ function passesFilter(settings: Settings, kind: CallKind, subject: Subject): boo
   const { moduleFilter } = settings;
   if (moduleFilter === undefined || kind.role !== 'program') return true;
   try {
-    return Boolean(moduleFilter(subject.name, subject.type));
+    return Boolean(inTime(moduleFilter(subject.name, subject.type)));
   } catch {
-    diagnostics.warnOnce('moduleFilter', 'moduleFilter threw; the program is traced');
+    diagnostics.warnOnce('moduleFilter', 'moduleFilter threw or is async; the program is traced');
     return true;
   }
 }
@@ -206,15 +207,18 @@ function passesCondition(
 ): boolean {
   const { traceCondition } = settings;
   if (traceCondition === undefined) return true;
+  const inputs = kind.input?.(self, args);
+  const named =
+    typeof inputs === 'object' && inputs !== null && !Array.isArray(inputs)
+      ? (inputs as Record<string, unknown>)
+      : { input: inputs };
   try {
-    const inputs = kind.input?.(self, args);
-    const named =
-      typeof inputs === 'object' && inputs !== null && !Array.isArray(inputs)
-        ? (inputs as Record<string, unknown>)
-        : { input: inputs };
-    return Boolean(traceCondition(named, { name: subject.name, type: subject.type }));
+    return Boolean(inTime(traceCondition(named, { name: subject.name, type: subject.type })));
   } catch {
-    diagnostics.warnOnce('traceCondition', 'traceCondition threw; the execution is traced');
+    diagnostics.warnOnce(
+      'traceCondition',
+      'traceCondition threw or is async; the execution is traced',
+    );
     return true;
   }
 }

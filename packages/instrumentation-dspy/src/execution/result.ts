@@ -63,7 +63,7 @@ export function follow(promise: Promise<unknown>, onValue: OnValue, onError: OnV
 }
 
 /** Nothing that an observer throws may reach who receives the result. */
-export function tell(observer: OnValue, value: unknown): void {
+export function tell<T>(observer: (value: T) => void, value: T): void {
   try {
     observer(value);
   } catch (fault) {

@@ -1,6 +1,7 @@
 import { createValueRedactor } from '../capture/redact.js';
 import type { TextRedactor } from '../capture/serialize.js';
 import { diagnostics } from '../diagnostics.js';
+import { inTime } from './callback.js';
 import type { Operation } from './operation.js';
 
 /** Stands for content that must not be recorded. */
@@ -13,16 +14,19 @@ export const WITHHELD = Symbol('withheld');
 export function sanitizeInput(operation: Operation, value: unknown): unknown {
   const sanitizer = operation.settings.inputSanitizer;
   if (sanitizer === undefined) return value;
+  // A copy: a sanitizer that deletes a key of its argument must not change the program's own values.
+  const original = isObject(value) ? value : { input: value };
   try {
-    // A copy: a sanitizer that deletes a key of its argument must not change the program's own values.
-    const original = isPlainObject(value) ? value : { input: value };
-    const result: unknown = sanitizer({ ...original });
+    const result: unknown = inTime(sanitizer({ ...original }));
     const sanitized =
       original === value ? result : (result as { input?: unknown } | undefined)?.input;
     remember(operation, value, sanitized);
     return sanitized;
   } catch {
-    diagnostics.warnOnce('inputSanitizer', 'inputSanitizer threw; the content is not recorded');
+    diagnostics.warnOnce(
+      'inputSanitizer',
+      'inputSanitizer threw or is async; the content is not recorded',
+    );
     operation.inherited = { ...operation.inherited, dropped: true };
     return WITHHELD;
   }
@@ -33,9 +37,12 @@ export function sanitizeOutput(operation: Operation, value: unknown): unknown {
   const sanitizer = operation.settings.outputSanitizer;
   if (sanitizer === undefined) return value;
   try {
-    return sanitizer(isPlainObject(value) ? { ...value } : value);
+    return inTime(sanitizer(isObject(value) ? { ...value } : value));
   } catch {
-    diagnostics.warnOnce('outputSanitizer', 'outputSanitizer threw; the content is not recorded');
+    diagnostics.warnOnce(
+      'outputSanitizer',
+      'outputSanitizer threw or is async; the content is not recorded',
+    );
     return WITHHELD;
   }
 }
@@ -58,6 +65,6 @@ function both(first: TextRedactor | undefined, second: TextRedactor): TextRedact
   return Object.assign((text: string) => second(first(text)), { overlap });
 }
 
-function isPlainObject(value: unknown): value is Record<string, unknown> {
+function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

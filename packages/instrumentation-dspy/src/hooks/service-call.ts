@@ -118,15 +118,20 @@ function homeOf(entry: Entry): Context | undefined {
 
 function settle(call: ServiceCall, entry: Entry, result: unknown): unknown {
   if (!(entry instanceof Operation)) return result;
-  if (!isThenable(result)) return settleSafely(call, entry, result);
-  const promise = result instanceof Promise ? result : Promise.resolve(result);
-  return promise.then(
-    (response) => settleSafely(call, entry, response),
-    (error: unknown) => {
-      failSafely(entry, error);
-      throw error;
-    },
-  );
+  try {
+    if (!isThenable(result)) return settleSafely(call, entry, result);
+    const promise = result instanceof Promise ? result : Promise.resolve(result);
+    return promise.then(
+      (response) => settleSafely(call, entry, response),
+      (error: unknown) => {
+        failSafely(entry, error);
+        throw error;
+      },
+    );
+  } catch (fault) {
+    diagnostics.fault('service.settle', fault);
+    return result;
+  }
 }
 
 function settleSafely(call: ServiceCall, operation: Operation, response: unknown): unknown {

@@ -2,7 +2,7 @@ import type { AxCopy } from '../copy.js';
 import { diagnostics } from '../diagnostics.js';
 import { begin, type Entry } from '../execution/gate.js';
 import { Operation } from '../execution/operation.js';
-import { observe } from '../execution/result.js';
+import { observe, tell } from '../execution/result.js';
 import { runIn } from '../execution/run-in.js';
 import { type ChatRequest, chat, recordResponse } from './model.js';
 import type { Hook, Method, Wrapper } from './types.js';
@@ -29,37 +29,39 @@ class ChatSession {
   ) {}
 
   /** Runs what asks for a response in the context of that response's span. */
-  ask(method: Method, self: unknown, args: unknown[], request: ChatRequest | undefined): unknown {
-    this.#begin(request);
+  ask(
+    method: Method,
+    self: unknown,
+    args: unknown[],
+    requestOf: () => ChatRequest | undefined,
+  ): unknown {
+    tell(() => this.#begin(requestOf()), undefined);
     const entry = this.#entry;
+    const fail = (error: unknown): void => this.fail(error);
     let result: unknown;
     try {
       result = runIn(entry instanceof Operation ? entry.context : entry, method, self, args);
     } catch (error) {
-      this.fail(error);
+      tell(fail, error);
       throw error;
     }
-    return observe(
-      result,
-      true,
-      () => {},
-      (error) => this.fail(error),
-    );
+    return observe(result, true, () => {}, fail);
   }
 
-  /** Asks for the next response, to what was handed over meanwhile. */
-  proceed(method: Method, self: unknown, args: unknown[]): unknown {
+  /** The request for the next response: it answers to what was handed over meanwhile. */
+  next(): ChatRequest {
     const chatPrompt = this.#messages;
     this.#messages = [];
-    return this.ask(method, self, args, { ...this.request, chatPrompt });
+    return { ...this.request, chatPrompt };
   }
 
   hand(messages: readonly unknown[]): void {
-    this.#messages.push(...messages);
+    for (const message of messages) this.#messages.push(message);
   }
 
-  take(event: SessionEvent | undefined): void {
-    if (event?.type !== 'response.completed') return;
+  take({ done, value: event }: IteratorResult<SessionEvent | undefined>): void {
+    if (done === true) this.close();
+    if (done === true || event?.type !== 'response.completed') return;
     const operation = this.#current();
     this.#entry = undefined;
     if (operation === undefined) return;
@@ -83,14 +85,10 @@ class ChatSession {
 
   #begin(request: ChatRequest | undefined): void {
     this.close();
-    try {
-      this.#entry = begin(this.copy, chat, this.service, [request, this.options]);
-      const operation = this.#current();
-      // Nobody may ever read it to its end.
-      if (operation !== undefined) operation.streaming = true;
-    } catch (fault) {
-      diagnostics.fault('begin', fault);
-    }
+    this.#entry = begin(this.copy, chat, this.service, [request, this.options]);
+    const operation = this.#current();
+    // Nobody may ever read it to its end.
+    if (operation !== undefined) operation.streaming = true;
   }
 
   #current(): Operation | undefined {
@@ -106,26 +104,21 @@ class ObservedEvents implements AsyncIterableIterator<SessionEvent> {
   ) {}
 
   next(...args: [] | [undefined]): Promise<IteratorResult<SessionEvent>> {
-    return this.inner.next(...args).then(
-      (result) => {
-        if (result.done === true) this.session.close();
-        else this.session.take(result.value);
-        return result;
-      },
-      (error: unknown) => {
-        this.session.fail(error);
-        throw error;
-      },
-    );
+    return observe(
+      this.inner.next(...args),
+      true,
+      (result) => this.session.take(result as IteratorResult<SessionEvent>),
+      (error) => this.session.fail(error),
+    ) as Promise<IteratorResult<SessionEvent>>;
   }
 
   return(value?: unknown): Promise<IteratorResult<SessionEvent>> {
-    this.session.close();
+    tell(() => this.session.close(), undefined);
     return (this.inner as Required<Events>).return(value);
   }
 
   throw(error?: unknown): Promise<IteratorResult<SessionEvent>> {
-    this.session.close();
+    tell(() => this.session.close(), undefined);
     return (this.inner as Required<Events>).throw(error);
   }
 
@@ -156,17 +149,17 @@ function observeSession(given: object, session: ChatSession): void {
     const iterator = iterable?.[Symbol.asyncIterator]?.();
     return iterator === undefined ? events : new ObservedEvents(iterator, session);
   });
-  before('continue', (method, self, args) => session.proceed(method, self, args));
+  before('continue', (method, self, args) => session.ask(method, self, args, () => session.next()));
   before('submitToolResults', (method, self, args) => {
-    if (Array.isArray(args[0])) session.hand(args[0]);
+    tell(([results]) => Array.isArray(results) && session.hand(results), args);
     return method.apply(self, args);
   });
   before('steer', (method, self, args) => {
-    session.hand([{ role: 'user', content: args[0] }]);
+    tell(([content]) => session.hand([{ role: 'user', content }]), args);
     return method.apply(self, args);
   });
   before('close', (method, self, args) => {
-    session.close();
+    tell(() => session.close(), undefined);
     return method.apply(self, args);
   });
 }
@@ -176,7 +169,7 @@ const wrapOpen: Wrapper = (original, copy) =>
     if (!copy.recorder.settings.enabled) return original.apply(this, args);
     const request = args[0] as ChatRequest | undefined;
     const session = new ChatSession(copy, this, request, args[1]);
-    const opening = session.ask(original, this, args, request) as Promise<unknown>;
+    const opening = session.ask(original, this, args, () => request) as Promise<unknown>;
     return opening.then((given) => {
       try {
         if (typeof given === 'object' && given !== null) observeSession(given, session);
