@@ -14,6 +14,8 @@ const compiler = webpack({
   entry: join(import.meta.dirname, 'app.js'),
   output: { path: out, filename: 'app.cjs' },
   optimization: { minimize: false },
+  // The tsconfig.json of this repository sends the type checker to the sources of the packages.
+  resolve: { tsconfig: false },
   // Ax, and OpenTelemetry's module hooks, load what they find at run time.
   ignoreWarnings: [/^Critical dependency/],
 });

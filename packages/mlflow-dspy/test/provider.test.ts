@@ -55,7 +55,10 @@ beforeEach(() => {
 afterEach(async () => {
   for (const sdk of sdks.splice(0)) await sdk.shutdown();
   // The APIs as a new process has them, methods included.
-  for (const api of [trace, context, propagation, diag, metrics] as const) {
+  // `logs` is part of the API since 1.10.
+  const { logs } = (await import('@opentelemetry/api')) as { logs?: { disable(): void } };
+  for (const api of [trace, context, propagation, diag, metrics, logs]) {
+    if (api === undefined) continue;
     api.disable();
     for (const method of [
       'setGlobalTracerProvider',

@@ -140,8 +140,9 @@ function asCode(value: unknown): string | undefined {
 
 function codeOf(error: unknown): string | undefined {
   const own = readProperty(error, 'code');
-  // A DOMException's number is of no use beside its name.
-  if (typeof own !== 'number' || types.isNativeError(error)) {
+  // A DOMException's number is of no use beside its name. Newer releases of Node count it as a native error.
+  const isNumberOfUse = types.isNativeError(error) && !(error instanceof DOMException);
+  if (typeof own !== 'number' || isNumberOfUse) {
     const code = asCode(own);
     if (code !== undefined) return code;
   }
