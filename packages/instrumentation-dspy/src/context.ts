@@ -1,4 +1,4 @@
-import type { Attributes } from '@opentelemetry/api';
+import type { Attributes, Context } from '@opentelemetry/api';
 import { context } from '@opentelemetry/api';
 import { DSPY_CLIENT_REQUEST_ID, DSPY_EXPERIMENT, DSPY_RUN_ID } from './attributes/dspy.js';
 import { GEN_AI_CONVERSATION_ID } from './attributes/gen-ai.js';
@@ -49,9 +49,9 @@ const METADATA_OPTIONS = { maxBytes: 16_384, isSensitiveKey: createKeyMatcher() 
  * @returns What `fn` returns. What `fn` throws is thrown.
  */
 export function withTraceContext<T>(values: TraceContext, fn: () => T): T {
-  const active = context.active();
-  let inner = active;
+  let inner: Context | undefined;
   try {
+    const active = context.active();
     inner = withTraceValues(active, merge(traceValuesOf(active), values));
   } catch (fault) {
     diagnostics.fault('withTraceContext', fault);

@@ -31,3 +31,30 @@ export interface FaultReport {
   readonly functions: string[];
   readonly outcomes: Outcome[];
 }
+
+/** Parts of an SDK that are made to throw, one at a time. */
+export const SDK_PARTS = [
+  'tracer.startSpan',
+  'span.isRecording',
+  'span.spanContext',
+  'span.setAttribute',
+  'span.setAttributes',
+  'span.addEvent',
+  'span.setStatus',
+  'span.end',
+  'contextManager.active',
+  'contextManager.with',
+  'sampler.shouldSample',
+  'processor.onStart',
+  'processor.onEnd',
+  'exporter.export',
+] as const;
+
+/** What came of one program on an SDK with a part that throws. */
+export interface SdkOutcome {
+  readonly part: (typeof SDK_PARTS)[number];
+  readonly program: string;
+  readonly fired: number;
+  readonly counted: number;
+  readonly same: boolean;
+}
