@@ -198,6 +198,34 @@ print(json.dumps({'state': t.info.state.value, 'tokens': t.info.token_usage, 'sp
     });
   });
 
+  it('has the cost that a call brings along, links and events with their attributes', async () => {
+    const experiment = newExperiment();
+    const root = programSpan('QA', {
+      links: [
+        {
+          context: { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), traceFlags: 1 },
+          attributes: { reason: 'evaluation' },
+        },
+      ],
+    });
+    const call = chatSpan(root, { attributes: { 'llm.cost.total': 0.5 } });
+    await deliver(newExporter(experiment), call, root);
+    const stored = await only(experiment);
+    expect(stored.cost).toMatchObject({ total_cost: 0.5 });
+    const query = new URLSearchParams({ request_id: stored.id });
+    const response: Response = await fetch(
+      `${server.url}/ajax-api/3.0/mlflow/get-trace-artifact?${query}`,
+    );
+    const { spans } = (await response.json()) as { spans: { name: string; links?: unknown[] }[] };
+    expect(spans.find(({ name }) => name === root.name)?.links).toEqual([
+      {
+        trace_id: `tr-${'a'.repeat(32)}`,
+        span_id: 'b'.repeat(16),
+        attributes: { reason: 'evaluation' },
+      },
+    ]);
+  });
+
   it('may come in any pieces: children first, then the root, then late ones', async () => {
     const experiment = newExperiment();
     const exporter = newExporter(experiment);
