@@ -1,6 +1,14 @@
 export {
+  MlflowClient,
+  type Trace,
+  type TraceQuery,
+  type TraceSpan,
+} from '@hokusai/exporter-mlflow';
+export {
   type CallDescription,
   type CallSpan,
+  DspyScopedSampler,
+  type DspyScopedSamplerOptions,
   isTracing,
   type TraceableProgram,
   type TraceContext,

@@ -53,7 +53,7 @@ async function post(url: string, alert: Alert, options: WebhookOptions): Promise
       body,
       signal: AbortSignal.timeout(timeoutMs),
     }).then(
-      async (response) => {
+      async (response: Response) => {
         await response.body?.cancel();
         return response.ok ? undefined : response.status;
       },
