@@ -2,8 +2,8 @@ import { diag } from '@opentelemetry/api';
 import type { DropReason, DropReport } from './types.js';
 
 const PREFIX = '@hokusai/exporter-mlflow: ';
-/** Milliseconds between reports of drops that go on. */
-const DROP_INTERVAL_MS = 60_000;
+/** Milliseconds between reports of what goes on. */
+const INTERVAL_MS = 60_000;
 const MAX_REMEMBERED_WARNINGS = 200;
 const MAX_REPORTED_IDS = 10;
 
@@ -27,6 +27,7 @@ export class Diagnostics {
   readonly #onDrop: ((drop: DropReport) => void) | undefined;
   readonly #said = new Set<string>();
   readonly #drops = new Map<DropReason, Tally>();
+  readonly #stateToldAt = new Map<string, number>();
   #state = 'ok';
 
   constructor(onDrop?: ((drop: DropReport) => void) | undefined) {
@@ -44,10 +45,17 @@ export class Diagnostics {
     say('debug', message);
   }
 
-  /** The server's state: told when it differs from the last one. */
+  /**
+   * The server's state: told when it differs from the last one, and a state that comes and goes at most
+   * once in the interval.
+   */
   serverState(state: 'ok' | (string & {}), message: () => string): void {
     if (state === this.#state) return;
     this.#state = state;
+    const now = Date.now();
+    const isRepeated = now - (this.#stateToldAt.get(state) ?? 0) < INTERVAL_MS;
+    if (isRepeated || (state === 'ok' && this.#stateToldAt.size === 0)) return;
+    this.#stateToldAt.set(state, now);
     say(state === 'ok' ? 'info' : 'warn', message());
   }
 
@@ -70,7 +78,7 @@ export class Diagnostics {
       tally.unreported += drop.spans;
       tally.detail = drop.detail;
       tally.traceIds.push(...drop.traceIds.slice(0, MAX_REPORTED_IDS - tally.traceIds.length));
-      if (now - tally.reportedAt >= DROP_INTERVAL_MS) {
+      if (now - tally.reportedAt >= INTERVAL_MS) {
         tally.reportedAt = now;
         // The traces of a batch are given up one by one: one message for all of them.
         queueMicrotask(() => this.#report(drop.reason));

@@ -8,7 +8,7 @@ import { createResourceFilter } from './mapping/resource.js';
 import { type MappedSpan, mapSpan } from './mapping/span.js';
 import { groupByTrace, type SizedTrace, TraceBook } from './mapping/trace-book.js';
 import type { ExporterSettings } from './options.js';
-import { Slicer } from './otlp/slicer.js';
+import { slicer } from './otlp/slicer.js';
 import { createConnection } from './server/http.js';
 import type { ResolvedSettings } from './server/settings.js';
 import { openLocalStore } from './store/local-store.js';
@@ -173,8 +173,7 @@ export class Pipeline {
   }
 
   async #mapInSlices(batch: Batch): Promise<void> {
-    const slicer = new Slicer();
-    while (this.#advance(batch)) if (slicer.due()) await slicer.turn();
+    while (this.#advance(batch)) if (slicer.isDue()) await slicer.turn();
   }
 
   /** One step of a batch's way: maps a span, or hands on what it holds of a trace. `false` when it is done. */

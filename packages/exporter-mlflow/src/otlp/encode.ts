@@ -1,6 +1,6 @@
 import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import type { AttributeMap, AttributeValue, SpanRecord } from '../internal-types.js';
-import { Slicer } from './slicer.js';
+import { slicer } from './slicer.js';
 
 /**
  * `ExportTraceServiceRequest` in protobuf, opentelemetry-proto 1.x:
@@ -53,7 +53,6 @@ const FLAG_IS_REMOTE = 0x200;
  * that share a resource object, and within it a scope, are grouped, so equal resources should be one object.
  */
 export async function encodeTraceRequest(spans: readonly SpanRecord[]): Promise<Uint8Array> {
-  const slicer = new Slicer();
   const writer = new BinaryWriter();
   const parts: Uint8Array[] = [];
   for (const [resource, scopes] of groupSpans(spans)) {
@@ -62,7 +61,7 @@ export async function encodeTraceRequest(spans: readonly SpanRecord[]): Promise<
       const body: Uint8Array[] = [encodeScope(writer, group.scope)];
       for (const span of group.spans) {
         writeSpan(writer, span);
-        if (slicer.due()) {
+        if (slicer.isDue()) {
           body.push(writer.finish());
           await slicer.turn();
         }

@@ -176,6 +176,14 @@ describe('a fault that stays', () => {
     expect(warnings[1]).toContain('503');
   });
 
+  it('tells once of a state that comes and goes', async () => {
+    server.onTraces = (_, count) => (count % 2 === 1 ? { status: 503 } : undefined);
+    const exporter = newExporter();
+    for (let time = 0; time < 4; time++) await exportSpans(exporter, traces(1).flat());
+    expect(server.posts()).toHaveLength(8);
+    expect(warnings).toHaveLength(1);
+  });
+
   it('shutdown ends in its time although the server hangs, and counts what it leaves', async () => {
     server.onTraces = () => 'hang';
     const exporter = newExporter({ shutdownTimeoutMs: 400 });

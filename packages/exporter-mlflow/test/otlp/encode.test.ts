@@ -189,7 +189,7 @@ describe('encodeTraceRequest', () => {
     setImmediate(count);
     await encodeTraceRequest(spans);
     running = false;
-    // Slices of 4 ms: dozens on a free machine, some even on a busy one; two without slices.
+    // Slices of 2 ms: dozens on a free machine, some even on a busy one; two without slices.
     expect(turns).toBeGreaterThan(5);
   });
 });
