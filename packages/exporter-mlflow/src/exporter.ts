@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Diagnostics, describe } from './diagnostics.js';
 import { type ExporterSettings, readOptions } from './options.js';
 import { Pipeline } from './pipeline.js';
@@ -10,6 +11,9 @@ import type {
   MlflowSpanExporterOptions,
   SpanLike,
 } from './types.js';
+
+/** Milliseconds for callbacks that are on their way: by then nothing of an export is open. */
+const LAST_CALLBACKS_MS = 1_000;
 
 const NOTHING_YET = {
   sent: 0,
@@ -157,7 +161,10 @@ export class MlflowSpanExporter implements MlflowExporterLife {
       if (this.#pipeline instanceof Pipeline) {
         await this.#pipeline.end(this.#settings.shutdownTimeoutMs);
       }
-      await Promise.all(this.#exports);
+      await Promise.race([
+        Promise.all(this.#exports),
+        sleep(LAST_CALLBACKS_MS, undefined, { ref: false }),
+      ]);
     } catch (error) {
       this.#diagnostics.warnOnce(`the exporter did not end cleanly: ${describe(error)}`);
     }

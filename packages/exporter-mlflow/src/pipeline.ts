@@ -30,6 +30,8 @@ export interface BatchResult {
   detail: string | undefined;
 }
 
+type Deadlines = Pick<Parcel, 'deadline' | 'firstDeadline'>;
+
 interface Batch extends BatchResult {
   readonly spans: readonly SpanLike[];
   /** Spans mapped so far. */
@@ -39,6 +41,8 @@ interface Batch extends BatchResult {
   groups: Iterator<MappedSpan[]> | undefined;
   /** Parcels not settled, and one for the batch itself until all are handed on. */
   open: number;
+  /** The same for all of it, so that what fails together is given up together. */
+  readonly deadlines: Deadlines;
   resolve(result: BatchResult): void;
 }
 
@@ -93,6 +97,7 @@ export class Pipeline {
         lost: 0,
         detail: undefined,
         open: 1,
+        deadlines: this.#deadlines(),
         resolve,
       };
       this.#unmapped.add(batch);
@@ -135,10 +140,7 @@ export class Pipeline {
         open: () =>
           openLocalStore({
             directory,
-            onDrop: (reason, records) =>
-              diagnostics.warnOnce(
-                `the local store ${directory} gave up ${records} record(s): ${reason}`,
-              ),
+            onDrop: (reason, records) => this.#lostOnDisk(directory, reason, records),
           }),
         diagnostics,
         maxQueueBytes,
@@ -152,10 +154,7 @@ export class Pipeline {
       maxQueueBytes,
       spool: spool && {
         ...spool,
-        onDrop: (reason, records) =>
-          diagnostics.warnOnce(
-            `the spool ${spool.directory} gave up ${records} record(s): ${reason}`,
-          ),
+        onDrop: (reason, records) => this.#lostOnDisk(spool.directory, reason, records),
       },
       traffic: counters,
       onPartialRejection: (count, detail) => {
@@ -169,7 +168,18 @@ export class Pipeline {
       onSpooled: (parcel) => {
         counters.spooled += parcel.spans;
       },
+      onRefusedFromSpool: (parcel, { reason, detail }) => {
+        const traceIds = parcel.type === 'trace' ? [`tr-${parcel.lane}`] : [];
+        const kept = `${detail} (kept in ${spool?.directory}/buried)`;
+        diagnostics.dropped({ reason, spans: parcel.spans, traceIds, detail: kept });
+      },
     });
+  }
+
+  /** What the bounds of a folder removed; it was not parsed, so parts of traces are counted. */
+  #lostOnDisk(directory: string, reason: string, records: number): void {
+    const detail = `${records} part(s) of traces in ${directory}: ${reason}`;
+    this.#diagnostics.dropped({ reason: 'storage', spans: records, traceIds: [], detail });
   }
 
   async #mapInSlices(batch: Batch): Promise<void> {
@@ -225,7 +235,7 @@ export class Pipeline {
     }
   }
 
-  #deadlines(): { deadline: number; firstDeadline: number } {
+  #deadlines(): Deadlines {
     const { spool, retryBudgetMs, firstRetryBudgetMs } = this.#settings;
     const after = (patience: number) =>
       Date.now() + (spool ? Math.min(PATIENCE_WITH_SPOOL_MS, patience) : patience);
@@ -249,7 +259,7 @@ export class Pipeline {
       }
       acknowledge();
     };
-    const options = { bytes, ...this.#deadlines(), settle, hold: acknowledge };
+    const options = { bytes, ...batch.deadlines, settle, hold: acknowledge };
     this.#accept(traceParcel(record, options));
   }
 
@@ -263,7 +273,7 @@ export class Pipeline {
       this.#settleOne(batch);
     };
     const bytes = JSON.stringify(run).length;
-    this.#accept(runParcel(run, { bytes, ...this.#deadlines(), settle }));
+    this.#accept(runParcel(run, { bytes, ...batch.deadlines, settle }));
   }
 
   #settleOne(batch: Batch): void {

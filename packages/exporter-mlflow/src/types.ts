@@ -66,7 +66,7 @@ export type DropReason =
   | 'shutdown'
   /** The span could not be read. */
   | 'unreadable'
-  /** The local store or the spool could not take it, or gave it up by its bounds. */
+  /** The local store or the spool could not take it, or gave it up by its bounds (then parts of traces are counted, not spans). */
   | 'storage';
 
 export interface DropReport {

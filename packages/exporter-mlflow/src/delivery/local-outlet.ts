@@ -47,9 +47,7 @@ export class LocalOutlet implements Outlet {
       this.#bytes -= parcel.bytes;
     });
     this.#waiting.push(parcel);
-    this.#writing ??= this.#write().finally(() => {
-      this.#writing = undefined;
-    });
+    this.#writing ??= this.#write();
   }
 
   async end(timeoutMs: number): Promise<void> {
@@ -90,5 +88,7 @@ export class LocalOutlet implements Outlet {
         for (const parcel of parcels) parcel.settle({ kind: 'dropped', reason: 'storage', detail });
       }
     }
+    // In the same step as the last look: what is accepted after it starts the next write.
+    this.#writing = undefined;
   }
 }

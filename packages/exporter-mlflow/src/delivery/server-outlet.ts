@@ -6,7 +6,7 @@ import type { SpoolOptions } from '../store/spool.js';
 import type { DeliveryMode } from '../types.js';
 import { Dispatcher } from './dispatcher.js';
 import type { Outlet } from './outlet.js';
-import { dropParcels, type Parcel } from './parcel.js';
+import { dropParcels, type Parcel, type Settlement } from './parcel.js';
 import { probeServer } from './server-profile.js';
 import { Spooler } from './spooler.js';
 import { TraceSender } from './trace-sender.js';
@@ -27,6 +27,8 @@ export interface ServerOutletOptions {
   /** A parcel of an earlier failure, or of an earlier process, reached the server. */
   onDeliveredFromSpool(parcel: Parcel): void;
   onSpooled(parcel: Parcel): void;
+  /** A parcel that had been spooled was refused for good. */
+  onRefusedFromSpool(parcel: Parcel, settlement: Extract<Settlement, { kind: 'dropped' }>): void;
 }
 
 /** An MLflow server, with a spool for when it is away. */
@@ -57,6 +59,7 @@ export class ServerOutlet implements Outlet {
         serverWait: () => this.#dispatcher.wait,
         onDelivered: options.onDeliveredFromSpool,
         onSpooled: options.onSpooled,
+        onRefused: options.onRefusedFromSpool,
       });
     const spooler = this.#spooler;
     this.#runs = createRunRecorder(connection, experiments);

@@ -2,7 +2,14 @@ import { type Diagnostics, describe } from '../diagnostics.js';
 import { writeRecordsSync } from '../store/files.js';
 import type { Spool, SpoolItem, SpoolOptions } from '../store/spool.js';
 import { openSpool } from '../store/spool.js';
-import { type Parcel, runParcel, saveParcels, toStoreRecord, traceParcel } from './parcel.js';
+import {
+  type Parcel,
+  runParcel,
+  type Settlement,
+  saveParcels,
+  toStoreRecord,
+  traceParcel,
+} from './parcel.js';
 
 /** Records on their way to the server at once; those held for their root do not count. */
 const MAX_OUTSTANDING = 100;
@@ -19,6 +26,8 @@ export interface SpoolerOptions {
   /** A parcel from the spool reached the server. */
   onDelivered(parcel: Parcel): void;
   onSpooled(parcel: Parcel): void;
+  /** A parcel from the spool was refused for good; the spool keeps it in its graveyard. */
+  onRefused(parcel: Parcel, settlement: Extract<Settlement, { kind: 'dropped' }>): void;
 }
 
 /** Puts parcels into the spool and brings them to the server later, also those of earlier processes. */
@@ -174,16 +183,14 @@ export class Spooler {
       deadline: Number.POSITIVE_INFINITY,
       fromSpool: true,
       hold: free,
-      settle: (settlement: Parameters<Parcel['settle']>[0]): void => {
+      settle: (settlement: Settlement): void => {
         free();
         if (settlement.kind === 'sent') {
           this.#options.onDelivered(parcel);
           this.#forget(spool.ack([item]));
           if (this.#outstanding < MAX_OUTSTANDING / 2) this.look();
         } else if (settlement.kind === 'dropped') {
-          this.#options.diagnostics.warnOnce(
-            `the server refused a spooled record, which is kept in ${this.#options.spool.directory}/buried: ${settlement.detail}`,
-          );
+          this.#options.onRefused(parcel, settlement);
           this.#forget(spool.bury([item], settlement.detail));
         } else spool.release([item]);
       },

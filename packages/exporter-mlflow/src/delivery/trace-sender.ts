@@ -27,7 +27,7 @@ const FROM_SPANS: ReadonlySet<string> = new Set(['mlflow.trace.session', 'mlflow
 
 export interface TraceSenderContext {
   connection: Connection;
-  experiments: ExperimentResolver;
+  experiments: Pick<ExperimentResolver, 'resolve'>;
   mode: DeliveryMode;
   diagnostics: Diagnostics;
   /** Spans that the server says it rejected of an accepted request. */
@@ -63,9 +63,6 @@ export class TraceSender {
     } catch (error) {
       const verdict = verdictOfError(error);
       for (const parcel of parcels) if (!verdicts.has(parcel)) verdicts.set(parcel, verdict);
-    }
-    for (const verdict of verdicts.values()) {
-      if (verdict.kind === 'no_experiment') this.#context.experiments.forget(experiment);
     }
     return verdicts;
   }

@@ -167,10 +167,15 @@ export class TraceBook {
     this.#folded += memory.fold.folded - before;
 
     const spans = kept.map(({ record }) => record);
+    let completing = root;
     if (root) this.#rootCame(memory, root);
-    else if (localRoot && memory.root === 'none') this.#localRootCame(memory, localRoot);
-    else if (about && memory.bareRoot) spans.push(this.#amendRoot(memory, memory.bareRoot));
-    const completing = spans.find((span) => span === localRoot || span.parentSpanId === undefined);
+    else if (localRoot && memory.root !== 'local') {
+      this.#localRootCame(memory, localRoot);
+      completing = localRoot;
+    } else if (about && memory.bareRoot) {
+      completing = this.#amendRoot(memory, memory.bareRoot);
+      spans.push(completing);
+    }
     const info = this.#info(memory, completing !== undefined);
     if (completing) writePreviews(info, completing.attributes);
     if (memory.root === 'local' || memory.root === 'closed') {
@@ -269,8 +274,9 @@ export class TraceBook {
 
   #localRootCame(memory: TraceMemory, localRoot: SpanRecord): void {
     memory.root = 'remote';
-    memory.rootStatus = localRoot.status.code === 2 ? 2 : 1;
-    memory.rootName =
+    // One trace may come here several times: the first names its part, any may fail it.
+    if (memory.rootStatus !== 2) memory.rootStatus = localRoot.status.code === 2 ? 2 : 1;
+    memory.rootName ??=
       readText(localRoot.attributes, 'dspy.module.name') ?? memory.lead.name ?? localRoot.name;
   }
 

@@ -101,6 +101,7 @@ describe('the spool', () => {
       expect((await readdir(join(directory, 'buried'))).length).toBeGreaterThan(0),
     );
     expect(server.stored.has(poison)).toBe(false);
+    expect(exporter.stats()).toMatchObject({ spooled: 12, sent: 10, dropped: { rejected: 2 } });
   });
 
   it('keeps the parts of a trace for an old server until the trace is whole', async () => {

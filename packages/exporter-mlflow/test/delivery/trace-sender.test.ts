@@ -28,7 +28,7 @@ describe('a server that is not on this machine', () => {
     const seen: ServerRequest[] = [];
     const sender = new TraceSender({
       connection: remote(seen),
-      experiments: { resolve: async () => '1', forget: () => undefined },
+      experiments: { resolve: async () => '1' },
       mode: 'auto',
       diagnostics: new Diagnostics(),
       onPartialRejection: () => undefined,

@@ -500,6 +500,45 @@ describe('a trace whose root lives elsewhere, or never comes', () => {
     expect(book.close(now + 60 * 60_000)).toMatchObject([{ info: { state: 'ERROR', name: 'QA' } }]);
   });
 
+  it('may come here several times: any part fails it, the first names it', () => {
+    const book = newBook();
+    const first = remote();
+    one(book, first);
+    const { traceId } = first.spanContext();
+    const again = programSpan('Other', {
+      traceId,
+      parent: 'c'.repeat(16),
+      remote: true,
+      error: 'boom',
+    });
+    expect(one(book, again)).toMatchObject({ complete: true, remoteRoot: true });
+    expect(book.close(now, true)).toMatchObject([{ info: { name: 'Search', state: 'ERROR' } }]);
+  });
+
+  it('comes here again after it was closed: still the state is for the root to tell', () => {
+    const book = newBook();
+    const first = remote();
+    one(book, first);
+    now += 61_000;
+    expect(book.close(now)).toHaveLength(1);
+    const { traceId } = first.spanContext();
+    const again = programSpan('Other', { traceId, parent: 'c'.repeat(16), remote: true });
+    expect(one(book, again)).toMatchObject({ complete: true, remoteRoot: true });
+    expect(book.close(now + 61_000)).toHaveLength(1);
+  });
+
+  it('is none when the process called itself: the root is here', () => {
+    const book = newBook();
+    const root = programSpan('QA');
+    const self = programSpan('Self', { parent: root, remote: true });
+    one(book, root);
+    const late = one(book, self);
+    expect(late).toMatchObject({ complete: false, late: true });
+    expect(late.info).toMatchObject({ name: 'QA' });
+    expect(late.info.requestPreview).toBeUndefined();
+    expect(book.close(now, true)).toEqual([]);
+  });
+
   it('tells the server again when the root comes after all', () => {
     const book = newBook();
     const root = makeSpan({ name: 'POST /' });
