@@ -1,6 +1,6 @@
 import type { AttributeMap } from '../internal-types.js';
 import { isObject, readObject, readTexts } from './read.js';
-import { cap, mend } from './text.js';
+import { cap, mend, mendKey } from './text.js';
 
 /** Limits of MLflow's tables (mlflow/utils/validation.py, tried on 3.17.2); beyond them it refuses or cuts. */
 const MAX_KEY = 250;
@@ -41,7 +41,7 @@ export function toMetadata(
 
 /** The server skips keys with other characters without a word, and lets reserved ones break the trace. */
 function cleanKey(what: string, key: string, complain: Complaint): string | undefined {
-  const clean = cap(mend(key).replace(/[^\w./ :-]/g, '_'), MAX_KEY);
+  const clean = cap(mendKey(key).replace(/[^\w./ :-]/g, '_'), MAX_KEY);
   if (clean.trim() === '') {
     complain(`a ${what} without a name is left out`);
     return undefined;

@@ -1,6 +1,6 @@
 import type { AttributeMap, ExperimentRef, RunRecord, SpanRecord } from '../internal-types.js';
 import { isObject, readArray, readObject, readText, readTexts } from './read.js';
-import { cap } from './text.js';
+import { cap, mendKey } from './text.js';
 
 /** Params and tags say what they can; `RunRecord` limits are applied where runs are written. */
 const OUTCOME_STATUS: Readonly<Record<string, RunRecord['status']>> = {
@@ -66,7 +66,7 @@ function toTexts(object: Record<string, unknown> | undefined): Record<string, st
   const texts: Record<string, string> = {};
   for (const [key, value] of Object.entries(object ?? {})) {
     if (value === undefined || value === null) continue;
-    texts[key] = typeof value === 'string' ? value : JSON.stringify(value);
+    texts[mendKey(key)] = typeof value === 'string' ? value : JSON.stringify(value);
   }
   return texts;
 }

@@ -4,7 +4,7 @@ import type { SpanLike } from '../types.js';
 import { writeInputsAndOutputs } from './inputs-outputs.js';
 import { capIdentities } from './labels.js';
 import { spanTypeOf } from './span-type.js';
-import { mend } from './text.js';
+import { mend, mendKey } from './text.js';
 import { writeTools } from './tools.js';
 import { readCost, readModel, readProvider, readUsage, serverReadsUsage } from './usage.js';
 
@@ -122,25 +122,41 @@ function copyAttributes(attributes: Attributes | undefined, size: { bytes: numbe
   for (const key in attributes) {
     const value = attributes[key];
     if (value === undefined || value === null) continue;
-    const clean = cleanValue(value as AttributeValue);
-    copy[mend(key)] = clean;
+    const clean = cleanValue(value);
+    if (clean === undefined) continue;
+    copy[mendKey(key)] = clean;
     size.bytes += key.length + sizeOf(clean);
   }
   return copy;
 }
 
-/** A number that JSON cannot hold makes pages of several backends unreadable; it travels as its name. */
-function cleanValue(value: AttributeValue): AttributeValue {
+/**
+ * A value as it can be sent. A number that JSON cannot hold makes pages of several backends unreadable
+ * and travels as its name; what is no attribute value at all (an SDK that does not check, a hand-made
+ * span) becomes text rather than an error.
+ */
+function cleanValue(value: unknown): AttributeValue | undefined {
   if (typeof value === 'string') return mend(value);
+  if (typeof value === 'boolean') return value;
   if (typeof value === 'number') return Number.isFinite(value) ? value : String(value);
-  if (!Array.isArray(value)) return value;
-  return (value as readonly unknown[]).map((item) =>
-    typeof item === 'string'
-      ? mend(item)
-      : typeof item === 'number' && !Number.isFinite(item)
-        ? null
-        : item,
-  ) as unknown as AttributeValue;
+  if (Array.isArray(value)) return value.map(cleanItem) as unknown as AttributeValue;
+  return typeof value === 'function' ? undefined : toText(value);
+}
+
+function cleanItem(item: unknown): string | number | boolean | null {
+  if (typeof item === 'string') return mend(item);
+  if (typeof item === 'boolean') return item;
+  if (typeof item === 'number') return Number.isFinite(item) ? item : null;
+  return item === undefined || item === null ? null : (toText(item) ?? null);
+}
+
+function toText(value: unknown): string | undefined {
+  try {
+    const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
+    return text === undefined ? undefined : mend(text);
+  } catch {
+    return '[unreadable]';
+  }
 }
 
 function sizeOf(value: AttributeValue): number {

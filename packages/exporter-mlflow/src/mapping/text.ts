@@ -11,3 +11,8 @@ export function cap(text: string, max: number): string {
   const splitsPair = code >= 0xd800 && code <= 0xdbff;
   return text.slice(0, splitsPair ? max - 1 : max);
 }
+
+/** A mended name that a plain object can hold as a member like any other. */
+export function mendKey(key: string): string {
+  return key === '__proto__' ? '_proto_' : mend(key);
+}
