@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { MlflowClient, MlflowSpanExporter, type SpanLike } from '@hokusai/exporter-mlflow';
 import type {
   AutologClient,
@@ -9,7 +10,7 @@ import type {
 import { MlflowDspyConfig } from './config/config.js';
 import type { OptionName } from './config/options.js';
 import type { ExportLane } from './pipeline/export-lane.js';
-import { createLanes, serverOptions } from './pipeline/exporters.js';
+import { createLanes, type Surroundings, serverOptions } from './pipeline/exporters.js';
 import type { SpanHub } from './pipeline/hub.js';
 import { Pipeline } from './pipeline/pipeline.js';
 import { Listeners } from './processors/listeners.js';
@@ -43,11 +44,15 @@ const DESTINATION: readonly OptionName[] = [
   'shutdownTimeoutMs',
 ];
 
-interface Running {
+/** What a pipeline was made for. */
+interface Purpose {
+  readonly config: MlflowDspyConfig;
+  readonly surroundings: Surroundings;
+}
+
+interface Running extends Purpose {
   readonly pipeline: Pipeline;
   readonly lanes: readonly ExportLane[];
-  readonly config: MlflowDspyConfig;
-  readonly joined: boolean;
 }
 
 export class Client implements AutologClient {
@@ -85,13 +90,16 @@ export class Client implements AutologClient {
 
   /** Puts a configuration in force; exporters are kept where it asks for the same ones. */
   start(config: MlflowDspyConfig): void {
-    const joined = this.#provider.mode === 'joined';
     const running = this.#running;
+    const surroundings = {
+      joined: this.#provider.mode === 'joined',
+      exportsToMlflow: this.#provider.exportsToMlflow,
+    };
     this.#config = config;
-    if (running?.joined === joined && sameDestination(running.config, config)) return;
-    const lanes = createLanes(config, joined, process.env);
+    if (running !== undefined && isAlike(running, { config, surroundings })) return;
+    const lanes = createLanes(config, surroundings, process.env);
     const pipeline = new Pipeline(config, lanes, { traces: this.#traces, spans: this.#spans });
-    this.#running = { pipeline, lanes, config, joined };
+    this.#running = { pipeline, lanes, config, surroundings };
     this.#forgetMlflow();
     this.#hub.switchTo(pipeline);
   }
@@ -134,9 +142,10 @@ export class Client implements AutologClient {
   }
 }
 
-function sameDestination(a: MlflowDspyConfig, b: MlflowDspyConfig): boolean {
-  return DESTINATION.every((name) => {
-    const [one, other] = [a[name], b[name]];
-    return one === other || JSON.stringify(one) === JSON.stringify(other);
-  });
+function isAlike(a: Purpose, b: Purpose): boolean {
+  const options = (config: MlflowDspyConfig) => DESTINATION.map((name) => config[name]);
+  return isDeepStrictEqual(
+    [a.surroundings, options(a.config)],
+    [b.surroundings, options(b.config)],
+  );
 }

@@ -1,9 +1,8 @@
 import { type DiagLogger, DiagLogLevel, diag } from '@opentelemetry/api';
-import { apiGlobals, stepAside } from './provider/api-globals.js';
+import { apiGlobals, isProviderInvisible, stepAside } from './provider/api-globals.js';
 
 const NAMESPACE = '@hokusai/mlflow-dspy';
-// Messages about `OTEL_*` variables come from the SDK inside.
-const OURS = /@hokusai\/|mlflow|OTEL_/i;
+const OURS = /^@hokusai\//;
 
 const said = new Set<string>();
 
@@ -12,7 +11,8 @@ export function warnOnce(message: string): void {
   if (said.has(message)) return;
   said.add(message);
   try {
-    diag.warn(`${NAMESPACE}: ${message}`);
+    if (diagIsOutOfReach) console.warn(`${NAMESPACE}: ${message}`);
+    else diag.warn(`${NAMESPACE}: ${message}`);
   } catch {
     // A logger of the application that throws is not the program's problem either.
   }
@@ -32,20 +32,36 @@ export function forgetWarnings(): void {
   said.clear();
 }
 
+/** An older copy of the API owns the registry, so whatever logger there is, ours cannot call it. */
+let diagIsOutOfReach = false;
+let sdkCalls = 0;
+
+/** Runs code of the SDK in our build, whose messages are about our configuration. */
+export function inOwnSdk<T>(fn: () => T): T {
+  sdkCalls++;
+  try {
+    return fn();
+  } finally {
+    sdkCalls--;
+  }
+}
+
 /**
  * OpenTelemetry's messages go nowhere by default, and tracing that fails in silence is the commonest
  * complaint about it. Unless a logger is set or `OTEL_LOG_LEVEL` asks for another level, warnings of
  * this project alone go to stderr.
  */
 export function showWarnings(env: Readonly<Record<string, string | undefined>>): void {
-  if (apiGlobals()?.diag !== undefined) return;
+  diagIsOutOfReach = isProviderInvisible();
+  if (diagIsOutOfReach || apiGlobals()?.diag !== undefined) return;
   const asked = env.OTEL_LOG_LEVEL?.trim().toUpperCase() ?? '';
   const level = DiagLogLevel[asked as keyof typeof DiagLogLevel];
-  diag.setLogger(level === undefined ? oursOnly() : everything(), {
+  const isSet = diag.setLogger(level === undefined ? oursOnly() : everything(), {
     logLevel: level ?? DiagLogLevel.WARN,
     suppressOverrideMessage: true,
   });
-  stepAside(diag, 'setLogger', () => diag.disable());
+  diagIsOutOfReach = !isSet;
+  if (isSet) stepAside(diag, 'setLogger', () => diag.disable());
 }
 
 function everything(): DiagLogger {
@@ -61,7 +77,7 @@ function everything(): DiagLogger {
 function oursOnly(): DiagLogger {
   const nothing = () => {};
   const show = (message: string, ...words: unknown[]) => {
-    if (OURS.test(message)) console.warn(message, ...words);
+    if (OURS.test(message) || sdkCalls > 0) console.warn(message, ...words);
   };
   return { error: show, warn: show, info: nothing, debug: nothing, verbose: nothing };
 }

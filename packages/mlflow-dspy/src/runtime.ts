@@ -8,7 +8,7 @@ import { Endings } from './endings.js';
 import { showWarnings, warnOnce } from './log.js';
 import { SpanHub } from './pipeline/hub.js';
 import { ProviderSetup } from './provider/setup.js';
-import { checkApiCopies, checkPatched } from './self-check.js';
+import { checkApiCopies, checkPatched, checkUntouched } from './self-check.js';
 
 /** Everything that `autolog()` has running; one in a process (`autolog.ts`). Its methods never throw. */
 export class Runtime {
@@ -50,6 +50,7 @@ export class Runtime {
   }
 
   #apply(client: Client, config: MlflowDspyConfig): void {
+    showWarnings(process.env);
     if (config.enabled) this.#start(client, config);
     else this.#stop(client, config);
     for (const { message } of config.problems) warnOnce(message);
@@ -61,7 +62,6 @@ export class Runtime {
     this.#instrument(config);
     this.#endings.limitTo(config.shutdownTimeoutMs);
     this.#endings.install();
-    showWarnings(process.env);
     checkApiCopies();
     checkPatched(loadedCopies());
   }
@@ -70,7 +70,6 @@ export class Runtime {
     this.#instrumentation?.disable();
     this.#provider.stop();
     client.stop(config);
-    showWarnings(process.env);
   }
 
   /** The application's SDK was started after us. */
@@ -81,6 +80,7 @@ export class Runtime {
   #instrument(config: MlflowDspyConfig): void {
     const options = instrumentationOptions(config);
     if (this.#instrumentation === undefined) {
+      checkUntouched(loadedCopies());
       this.#instrumentation = new DspyInstrumentation(options);
     } else {
       this.#instrumentation.setConfig(options);

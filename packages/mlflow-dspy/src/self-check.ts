@@ -1,27 +1,12 @@
-import {
-  type Context,
-  createContextKey,
-  isSpanContextValid,
-  type Span,
-  trace,
-} from '@opentelemetry/api';
+import { type Context, createContextKey, isSpanContextValid, type Span } from '@opentelemetry/api';
 import type { AxModule } from './ax.js';
 import { cjsCache, requireFrom } from './cjs-cache.js';
 import { warnOnce } from './log.js';
-import { apiGlobals } from './provider/api-globals.js';
+import { apiGlobals, isProviderInvisible } from './provider/api-globals.js';
 
 const ONE_API =
   'Keep one version: see `npm ls @opentelemetry/api`, then install the one your SDK needs ' +
   '(SDK 2.x: `@opentelemetry/api@~1.9.1`, SDK 3.x: `@opentelemetry/api@~1.10.0`), with `overrides` where a dependency brings another.';
-
-/**
- * A tracer provider is registered, but our copy of the API refuses to look at it, because an older copy
- * registered it (open-telemetry/opentelemetry-js, api/src/internal/semver.ts).
- */
-export function isProviderInvisible(): boolean {
-  const registered = apiGlobals()?.trace;
-  return registered !== undefined && trace.getTracerProvider() !== registered;
-}
 
 const SDK_FILE = /[\\/]@opentelemetry[\\/](sdk-trace(?:-base)?|sdk-node)[\\/]/;
 
@@ -70,10 +55,19 @@ interface HasForward {
   readonly prototype?: { readonly forward?: object };
 }
 
+const isPatched = ({ AxGen }: AxModule): boolean =>
+  ORIGINAL in ((AxGen as HasForward | undefined)?.prototype?.forward ?? {});
+
+/** Warns, before we instrument anything, of an instrumentation that is there already. */
+export function checkUntouched(copies: readonly AxModule[]): void {
+  if (!copies.some(isPatched)) return;
+  warnOnce(
+    'A DspyInstrumentation of the application is at work already: its options decide what is recorded (logInputs, samplingRate, …), not those of autolog(). Remove one of the two.',
+  );
+}
+
 /** Warns when a copy of Ax is loaded whose programs are not traced. */
 export function checkPatched(copies: readonly AxModule[]): void {
-  const isPatched = ({ AxGen }: AxModule) =>
-    ORIGINAL in ((AxGen as HasForward | undefined)?.prototype?.forward ?? {});
   if (copies.every(isPatched)) return;
   warnOnce(
     '@ax-llm/ax is loaded, but none of its programs could be instrumented, so nothing is traced. Supported are versions 12 to 24.',

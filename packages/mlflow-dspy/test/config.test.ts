@@ -60,7 +60,14 @@ const rows: Record<OptionName, Row> = {
   clientCertPath: { code: '/c.pem', default: undefined },
   clientKeyPath: { code: '/k.pem', default: undefined },
   insecureTls: { code: true, default: undefined },
-  requestTimeoutMs: { code: 5, default: undefined },
+  requestTimeoutMs: {
+    code: 5,
+    default: 30_000,
+    env: [
+      ['MLFLOW_HTTP_REQUEST_TIMEOUT', '2.5', 2500],
+      ['OTEL_BSP_EXPORT_TIMEOUT', '700', 700],
+    ],
+  },
   spool: { code: true, default: true, env: [['MLFLOW_DSPY_SPOOL', 'false', false]] },
   spoolDirectory: {
     code: '/a',

@@ -78,6 +78,11 @@ function callback<K extends OptionName>(): Field<Value<K>> {
   };
 }
 
+function parseSeconds(text: string): number | undefined {
+  const seconds = parseNumber(text);
+  return seconds === undefined ? undefined : seconds * 1000;
+}
+
 const EXPORTERS: readonly ExporterName[] = ['mlflow', 'otlp', 'console'];
 
 function parseExporters(list: string): unknown {
@@ -150,7 +155,15 @@ export const fields: { readonly [K in OptionName]-?: Field<Value<K>> } = {
   requestTimeoutMs: {
     schema: z.number().positive(),
     forms: 'a number of milliseconds above 0',
-    readByExporter: ['MLFLOW_HTTP_REQUEST_TIMEOUT'],
+    default: 30_000,
+    variables: [
+      {
+        name: 'MLFLOW_HTTP_REQUEST_TIMEOUT',
+        parse: parseSeconds,
+        forms: 'a number of seconds above 0',
+      },
+      { name: 'OTEL_BSP_EXPORT_TIMEOUT', parse: parseNumber },
+    ],
   },
   spool: flag('MLFLOW_DSPY_SPOOL', true),
   spoolDirectory: string(['MLFLOW_DSPY_SPOOL_DIRECTORY']),

@@ -65,7 +65,7 @@ export interface MlflowDspyOptions {
   clientKeyPath?: string | undefined;
   /** Accept any certificate. `MLFLOW_TRACKING_INSECURE_TLS`; default `false`. */
   insecureTls?: boolean | undefined;
-  /** Milliseconds for one request, its answer included. `MLFLOW_HTTP_REQUEST_TIMEOUT` (seconds); default `30000`. */
+  /** Milliseconds for one request, its answer included. `MLFLOW_HTTP_REQUEST_TIMEOUT` (seconds), then `OTEL_BSP_EXPORT_TIMEOUT`; default `30000`. */
   requestTimeoutMs?: number | undefined;
   /** Keep on disk what the server could not take and deliver it later. `MLFLOW_DSPY_SPOOL`; default `true`. */
   spool?: boolean | undefined;
@@ -125,7 +125,6 @@ type Optional =
   | 'clientCertPath'
   | 'clientKeyPath'
   | 'insecureTls'
-  | 'requestTimeoutMs'
   | 'spoolDirectory'
   | 'maxQueueSize';
 

@@ -8,26 +8,36 @@ import { OTLPTraceExporter as OtlpProtobufExporter } from '@opentelemetry/export
 import { ConsoleSpanExporter } from '@opentelemetry/sdk-trace-base';
 import { hideUserInfo, type MlflowDspyConfig } from '../config/config.js';
 import type { Environment } from '../config/resolve.js';
-import { warnOnce } from '../log.js';
+import { inOwnSdk, warnOnce } from '../log.js';
 import { ExportLane, type LaneExporter } from './export-lane.js';
 
 // Far below the 30 at which the OTLP exporter refuses further calls.
 const OTLP_CONCURRENCY = 4;
 const OTLP_MAX_WAITING_SPANS = 100_000;
 
-/**
- * Ways to the exporters of a configuration. In an application with an SDK of its own OTLP and console
- * are that SDK's business, so only MLflow is ours.
- */
+const TWICE =
+  "Your OpenTelemetry SDK has an MlflowSpanExporter, so autolog() leaves the export to it: the exporter's options hold, not those of autolog(). Remove one of the two.";
+
+/** Which exporters an SDK of the application leaves to us. */
+export interface Surroundings {
+  /** The SDK has its own OTLP and console exporters. */
+  readonly joined: boolean;
+  /** Its own MLflow exporter too. */
+  readonly exportsToMlflow: boolean;
+}
+
+/** Ways to the exporters of a configuration. */
 export function createLanes(
   config: MlflowDspyConfig,
-  joined: boolean,
+  { joined, exportsToMlflow }: Surroundings,
   env: Environment,
 ): ExportLane[] {
   const lanes: ExportLane[] = [];
   for (const name of new Set(config.exporters)) {
-    if (name === 'mlflow') lanes.push(mlflowLane(config, env));
-    else if (joined) continue;
+    if (name === 'mlflow') {
+      if (!exportsToMlflow) lanes.push(mlflowLane(config, env));
+      else warnOnce(TWICE);
+    } else if (joined) continue;
     else if (name === 'console') lanes.push(plainLane(config, name, new ConsoleSpanExporter()));
     else lanes.push(plainLane(config, name, createOtlpExporter(env)));
   }
@@ -63,14 +73,14 @@ function plainLane(config: MlflowDspyConfig, name: string, exporter: LaneExporte
 function createOtlpExporter(env: Environment): LaneExporter {
   const protocol =
     env.OTEL_EXPORTER_OTLP_TRACES_PROTOCOL?.trim() || env.OTEL_EXPORTER_OTLP_PROTOCOL?.trim() || '';
-  if (protocol === 'http/json') return new OtlpJsonExporter();
+  if (protocol === 'http/json') return inOwnSdk(() => new OtlpJsonExporter());
   if (protocol !== '' && protocol !== 'http/protobuf') {
     warnOnce(
       `OTEL_EXPORTER_OTLP_PROTOCOL=${JSON.stringify(protocol)} is not one of http/protobuf, http/json; using http/protobuf. ` +
         'For gRPC start an OpenTelemetry SDK before autolog(), which joins it.',
     );
   }
-  return new OtlpProtobufExporter();
+  return inOwnSdk(() => new OtlpProtobufExporter());
 }
 
 /** Where MLflow is. What the environment gives and may change while running the exporter reads itself. */

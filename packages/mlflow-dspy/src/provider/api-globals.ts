@@ -1,3 +1,5 @@
+import { trace } from '@opentelemetry/api';
+
 /** What is registered with OpenTelemetry in this process, by whichever copy of `@opentelemetry/api`. */
 export interface ApiGlobals {
   readonly version: string;
@@ -12,6 +14,15 @@ export function apiGlobals(): ApiGlobals | undefined {
   return (globalThis as Record<symbol, unknown>)[Symbol.for('opentelemetry.js.api.1')] as
     | ApiGlobals
     | undefined;
+}
+
+/**
+ * A tracer provider is registered, but our copy of the API refuses to look at it, because an older copy
+ * registered it (open-telemetry/opentelemetry-js, api/src/internal/semver.ts).
+ */
+export function isProviderInvisible(): boolean {
+  const registered = apiGlobals()?.trace;
+  return registered !== undefined && trace.getTracerProvider() !== registered;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { MlflowSpanExporter } from '@hokusai/exporter-mlflow';
 import { ProxyTracerProvider, type TracerProvider, trace } from '@opentelemetry/api';
 import type { SpanSink } from './span-sink.js';
 
@@ -39,11 +40,12 @@ export function attach(provider: object, sink: SpanSink): boolean {
   return true;
 }
 
-/** Exporters behind the span processors of a provider, as far as they can be seen. */
-export function exportersOf(provider: object): unknown[] {
+/** `true` when the provider already sends spans to MLflow by an exporter of its own. */
+export function exportsToMlflow(provider: object): boolean {
   const list = (provider as { _activeSpanProcessor?: SpanProcessorList })._activeSpanProcessor;
-  if (!Array.isArray(list?._spanProcessors)) return [];
-  return list._spanProcessors
-    .map((processor: { _exporter?: unknown }) => processor?._exporter)
-    .filter((exporter) => exporter !== undefined);
+  if (!Array.isArray(list?._spanProcessors)) return false;
+  return list._spanProcessors.some(
+    (processor: { _exporter?: object } | undefined) =>
+      processor?._exporter?.constructor.name === MlflowSpanExporter.name,
+  );
 }

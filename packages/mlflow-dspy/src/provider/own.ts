@@ -11,7 +11,7 @@ import { defaultResource, detectResources, envDetector } from '@opentelemetry/re
 import { BasicTracerProvider, type SpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { parseList } from '../config/parse.js';
 import type { Environment } from '../config/resolve.js';
-import { warnOnce } from '../log.js';
+import { inOwnSdk, warnOnce } from '../log.js';
 import type { SpanSink } from './span-sink.js';
 
 /**
@@ -19,10 +19,13 @@ import type { SpanSink } from './span-sink.js';
  * `OTEL_SPAN_*_LIMIT`, `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES`.
  */
 export function createOwnProvider(sink: SpanSink): TracerProvider {
-  return new BasicTracerProvider({
-    resource: defaultResource().merge(detectResources({ detectors: [envDetector] })),
-    spanProcessors: [sink as unknown as SpanProcessor],
-  });
+  return inOwnSdk(
+    () =>
+      new BasicTracerProvider({
+        resource: defaultResource().merge(detectResources({ detectors: [envDetector] })),
+        spanProcessors: [sink as unknown as SpanProcessor],
+      }),
+  );
 }
 
 export function createContextManager(): ContextManager {

@@ -1,9 +1,9 @@
 import { context, ProxyTracerProvider, propagation, trace } from '@opentelemetry/api';
 import type { Environment } from '../config/resolve.js';
 import { debug, warnOnce } from '../log.js';
-import { hasIds, isProviderInvisible } from '../self-check.js';
-import { apiGlobals, stepAside } from './api-globals.js';
-import { attach, registeredProvider } from './join.js';
+import { hasIds } from '../self-check.js';
+import { apiGlobals, isProviderInvisible, stepAside } from './api-globals.js';
+import { attach, exportsToMlflow, registeredProvider } from './join.js';
 import { createContextManager, createOwnProvider, createPropagator } from './own.js';
 import type { SpanSink } from './span-sink.js';
 import { SwitchingTracerProvider } from './switching.js';
@@ -37,6 +37,11 @@ export class ProviderSetup {
   /** `undefined` before the first `start()`. */
   get mode(): ProviderMode | undefined {
     return this.#mode;
+  }
+
+  /** The application's provider sends its spans to MLflow by itself. */
+  get exportsToMlflow(): boolean {
+    return this.#mode === 'joined' && exportsToMlflow(this.tracerProvider.target);
   }
 
   /** Starts or resumes. Never throws. */
