@@ -17,6 +17,6 @@ export default defineConfig([
     dts: true,
     clean: ['!register.*', '!loader-hooks.*'],
   },
-  { ...common, entry: ['src/register.ts', 'src/loader-hooks.ts'], format: ['esm'] },
-  { ...common, entry: ['src/register.cts', 'src/loader-hooks.cts'], format: ['cjs'] },
+  { ...common, entry: ['src/register.ts', 'src/loader-hooks.ts'], format: ['esm'], dts: true },
+  { ...common, entry: ['src/register.cts', 'src/loader-hooks.cts'], format: ['cjs'], dts: true },
 ]);

@@ -52,6 +52,6 @@ export default defineConfig([
     dts: true,
     clean: ['!register.*'],
   },
-  { ...common, entry: { register: 'src/register.ts' }, format: ['esm'] },
-  { ...common, entry: { register: 'src/register.cts' }, format: ['cjs'] },
+  { ...common, entry: { register: 'src/register.ts' }, format: ['esm'], dts: true },
+  { ...common, entry: { register: 'src/register.cts' }, format: ['cjs'], dts: true },
 ]);

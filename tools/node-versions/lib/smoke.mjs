@@ -4,6 +4,8 @@ import { join } from 'node:path';
 
 const NAME = 'AxGen(question -> answer)';
 const TRACE = { name: NAME, state: 'OK', tokens: 18, types: ['CHAIN', 'CHAT_MODEL'] };
+/** The executor's span is above the program. */
+const EXECUTION = { ...TRACE, types: ['CHAIN', 'CHAIN', 'CHAT_MODEL'] };
 
 /**
  * @typedef {object} Program
@@ -12,6 +14,8 @@ const TRACE = { name: NAME, state: 'OK', tokens: 18, types: ['CHAIN', 'CHAT_MODE
  * @property {boolean} [sdk] needs an SDK in the application
  * @property {Record<string, string>} [env]
  * @property {RegExp} [alsoPrints] what the application's own exporter prints, beside the answer
+ * @property {string} [experiment] where the trace is; default `dspy-traces`
+ * @property {object} [leaves] the trace; default that of the program alone
  */
 
 // The application's own exporter: its spans go on arriving there.
@@ -45,6 +49,12 @@ export const PROGRAMS = [
     alsoPrints: SPAN,
   },
   { name: 'instrumentation and exporter in the SDK', args: ['own-sdk.mjs'], sdk: true },
+  {
+    name: 'pipeline executor',
+    args: ['pipeline.mjs'],
+    experiment: 'dspy-execution',
+    leaves: EXECUTION,
+  },
 ];
 
 /**
@@ -53,7 +63,8 @@ export const PROGRAMS = [
  * @param {Program} program
  * @returns {Promise<string | undefined>} what is wrong
  */
-export async function smoke(application, { args, env, alsoPrints }) {
+export async function smoke(application, program) {
+  const { args, env, alsoPrints, experiment = 'dspy-traces', leaves = TRACE } = program;
   rmSync(join(application.folder, 'traces'), { recursive: true, force: true });
   const { code, stdout, output } = await application.run(args, env);
   const others = output.length - stdout.length;
@@ -61,8 +72,8 @@ export async function smoke(application, { args, env, alsoPrints }) {
     ? alsoPrints.test(stdout) && /^four$/m.test(stdout)
     : stdout === 'four\n';
   if (code !== 0 || others !== 0 || !printed) return `ended with ${code} and printed:\n${output}`;
-  const read = await application.run(['read.mjs', 'dspy-traces']);
-  const expected = JSON.stringify([TRACE]);
+  const read = await application.run(['read.mjs', experiment]);
+  const expected = JSON.stringify([leaves]);
   if (read.stdout.trim() === expected) return undefined;
   return `left ${read.output.trim()}\ninstead of ${expected}`;
 }

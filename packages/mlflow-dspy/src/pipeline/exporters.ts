@@ -104,7 +104,7 @@ export function serverOptions(config: MlflowDspyConfig): ServerOptions {
 }
 
 /** One folder per server, so that what was meant for one is never delivered to another. */
-export function spoolDirectory(trackingUri: string, env: Environment): string {
+function spoolDirectory(trackingUri: string, env: Environment): string {
   const state = env.XDG_STATE_HOME?.trim() || join(homedir(), '.local', 'state');
   const server = createHash('sha256').update(hideUserInfo(trackingUri)).digest('hex').slice(0, 16);
   return join(state, 'mlflow-dspy', server);
