@@ -1,13 +1,15 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { StoredSpan, StoredTrace } from '../support/mlflow-rest.js';
+import type { MlflowRest, StoredSpan, StoredTrace } from '../support/mlflow-rest.js';
 import {
   EXTRA_SPANS,
+  EXTRA_TRACES,
   FIELD_DIFFERENCES,
   STRUCTURE_DIFFERENCES,
   TRACE_DIFFERENCES,
 } from './differences.js';
 import { goldenSpanFacts, goldenTraceFacts, ourSpanFacts, ourTraceFacts } from './facts.js';
-import type { GoldenSpan, GoldenTrace } from './golden.js';
+import type { Golden, GoldenSpan, GoldenTrace } from './golden.js';
+import { goldenRunFacts, ourRunFacts, RUN_DIFFERENCES } from './runs.js';
 
 /** Something that is not equal on both sides. */
 export interface Difference {
@@ -33,9 +35,14 @@ export function describeDifference({ where, field, golden, ours }: Difference): 
 export function compareTraces(
   scenario: string,
   recorded: readonly GoldenTrace[],
-  ours: readonly StoredTrace[],
+  stored: readonly StoredTrace[],
 ): Comparison {
   const comparison: Comparison = { explained: new Set(), unexplained: [] };
+  const ours = stored.filter((trace) => {
+    const entry = EXTRA_TRACES.find((candidate) => candidate.applies({ trace }));
+    if (entry) comparison.explained.add(entry.id);
+    return entry === undefined;
+  });
   let golden = recorded;
   for (const entry of TRACE_DIFFERENCES) {
     if (!entry.applies({ scenario })) continue;
@@ -54,14 +61,52 @@ export function compareTraces(
   if (golden.length !== ours.length) {
     report({ where: scenario, field: 'traces', golden: golden.length, ours: ours.length });
   }
+  const left = [...ours];
   golden.forEach((trace, index) => {
-    const our = ours[index];
+    // Traces that start in the same millisecond come in any order.
+    const { request } = goldenTraceFacts(trace);
+    const same = left.findIndex((our) => isDeepStrictEqual(ourTraceFacts(our).request, request));
+    const [our] = left.splice(Math.max(same, 0), 1);
     if (!our) return;
     const where = `trace ${index + 1}`;
     diff(where, goldenTraceFacts(trace), ourTraceFacts(our), report);
     const spans = trace.spans.flatMap((span) => reshape(scenario, span, [], comparison.explained));
     compareSpans(where, spans, withoutExtras(scenario, our.roots, comparison.explained), report);
   });
+  return comparison;
+}
+
+/** Compares the runs of one scenario. */
+export async function compareRuns(
+  scenario: string,
+  { traces, runs = [] }: Golden,
+  rest: MlflowRest,
+): Promise<Comparison> {
+  const comparison: Comparison = { explained: new Set(), unexplained: [] };
+  const ours = await rest.runs(scenario);
+  const report = (difference: Difference): void => {
+    const entry = RUN_DIFFERENCES.find(
+      ({ fields, applies }) =>
+        fields.some((field) => field === difference.field) && applies({ ...difference, scenario }),
+    );
+    if (entry) comparison.explained.add(entry.id);
+    else comparison.unexplained.push(difference);
+  };
+  for (const [index, run] of runs.entries()) {
+    const our = ours[index];
+    if (!our) {
+      comparison.unexplained.push({
+        where: `run ${index + 1}`,
+        field: 'run',
+        golden: run.name,
+        ours: undefined,
+      });
+      continue;
+    }
+    const linked = traces.filter((trace) => trace.run === run.id).length;
+    const facts = await ourRunFacts(rest, scenario, our);
+    diff(`run ${index + 1}`, goldenRunFacts(run, linked), facts, report);
+  }
   return comparison;
 }
 

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { StoredSpan } from '../support/mlflow-rest.js';
+import type { StoredSpan, StoredTrace } from '../support/mlflow-rest.js';
 import type { Difference } from './compare.js';
 import type { GoldenSpan, GoldenTrace } from './golden.js';
 
@@ -10,6 +10,13 @@ export interface StructureDifference {
   /** What stands in its place. */
   instead: 'nothing' | 'its children';
   applies(at: { span: GoldenSpan; ancestors: readonly GoldenSpan[]; scenario: string }): boolean;
+}
+
+/** A trace of ours that Python does not have, with the reason. */
+export interface ExtraTrace {
+  id: string;
+  why: string;
+  applies(at: { trace: StoredTrace }): boolean;
 }
 
 /** A span of ours that Python does not have, with the reason. */
@@ -89,12 +96,31 @@ export const STRUCTURE_DIFFERENCES: readonly StructureDifference[] = [
   },
 ];
 
+export const EXTRA_TRACES: readonly ExtraTrace[] = [
+  {
+    id: 'the evaluation itself',
+    why: 'DSPy leaves no span of an evaluation; here it is a trace with its mean, its duration and a link from each example.',
+    applies: ({ trace }) => trace.roots[0]?.attributes['dspy.run.kind'] === 'evaluation',
+  },
+  {
+    id: 'the compile itself',
+    why: 'DSPy leaves no span of a compile; here it is a trace with its options, its counts and its best score.',
+    applies: ({ trace }) => trace.roots[0]?.attributes['dspy.run.kind'] === 'compile',
+  },
+];
+
 export const EXTRA_SPANS: readonly ExtraSpan[] = [
   {
     id: 'embeddings',
     why: 'DSPy has no span for an embedder, so its time and tokens are missing.',
     instead: 'nothing',
     applies: ({ span }) => span.type === 'EMBEDDING',
+  },
+  {
+    id: 'metrics',
+    why: 'DSPy keeps a score as an assessment alone; the call of the metric is a span too, with its duration and the model calls of a judge below it.',
+    instead: 'nothing',
+    applies: ({ span }) => span.type === 'EVALUATOR',
   },
   {
     id: 'retrievers',
@@ -105,6 +131,12 @@ export const EXTRA_SPANS: readonly ExtraSpan[] = [
 ];
 
 export const TRACE_DIFFERENCES: readonly TraceDifference[] = [
+  {
+    id: 'calls of a compile are sums',
+    why: 'DSPy was asked to keep the calls that bootstrapping makes; an optimizer of Ax makes hundreds, so their number is on its span and `recordOptimizerCalls` keeps each.',
+    applies: ({ scenario }) => scenario === 'compile_bootstrap',
+    reshape: () => [],
+  },
   {
     id: 'branches stay in the trace of their program',
     why: 'DSPy loses the context in its worker threads: the parent has no children and each branch becomes a trace without token usage (dspy#8505). Here they are what the program says: its children.',
@@ -124,6 +156,35 @@ export const TRACE_DIFFERENCES: readonly TraceDifference[] = [
 const lessThan = (golden: unknown, ours: unknown) => golden === undefined && ours !== undefined;
 
 export const FIELD_DIFFERENCES: readonly FieldDifference[] = [
+  {
+    id: 'the example whole',
+    why: 'Ax hands the whole example to the program, the expected answer included; what the program was given is what is recorded.',
+    fields: ['request', 'inputs'],
+    applies: ({ golden, ours, scenario }) => {
+      const { answer, ...given } = (ours ?? {}) as { answer?: string };
+      return (
+        scenario.startsWith('evaluate') && answer !== undefined && isDeepStrictEqual(golden, given)
+      );
+    },
+  },
+  {
+    id: 'scores are numbers',
+    why: 'A metric of Ax gives a number; DSPy keeps the boolean of Python.',
+    fields: ['assessments'],
+    applies: ({ golden, ours }) => {
+      const numbers = (golden as { value: unknown }[]).map((one) => ({
+        ...one,
+        value: Number(one.value),
+      }));
+      return isDeepStrictEqual(numbers, ours);
+    },
+  },
+  {
+    id: 'a function of the user is a step',
+    why: 'MLflow gives a decorated function the type UNKNOWN.',
+    fields: ['type'],
+    applies: ({ golden, ours }) => golden === 'UNKNOWN' && ours === 'CHAIN',
+  },
   {
     id: 'cost',
     why: 'DSPy puts token usage on the program, whose model MLflow does not know: no golden trace has a cost.',

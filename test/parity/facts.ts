@@ -178,7 +178,7 @@ function propertiesOf(schema: unknown): unknown {
 }
 
 function parse(value: unknown): unknown {
-  if (typeof value !== 'string' || !/^[[{]/.test(value)) return value;
+  if (typeof value !== 'string' || !/^[[{"]/.test(value)) return value;
   try {
     return JSON.parse(value);
   } catch {

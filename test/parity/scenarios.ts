@@ -1,14 +1,25 @@
 import {
   type AxAIService,
+  AxBootstrapFewShot,
   AxEmbeddingAdapter,
   type AxFunction,
   AxFunctionError,
+  type AxGen,
+  type AxMetricFn,
+  AxTestPrompt,
   ai,
   ax,
   bestOfN,
   flow,
 } from '@ax-llm/ax';
+import { traceCall, withTraceContext } from '@hokusai/instrumentation-dspy';
 import type { MockModel, ModelRequest, Reply, Script } from '../support/mock-model.js';
+
+/** What a scenario may need beside its model. */
+export interface Surroundings extends Pick<MockModel, 'apiURL' | 'exactURL'> {
+  /** Starts an MLflow run in the scenario's experiment; resolves with its id. */
+  startRun(name: string): Promise<string>;
+}
 
 /** The Ax program that does what one golden scenario's DSPy program does, with the same values. */
 export interface Scenario {
@@ -19,7 +30,7 @@ export interface Scenario {
   rename?: Record<string, string>;
   /** Traces that it leaves. */
   traces: number;
-  run(llm: AxAIService, model: MockModel): Promise<unknown>;
+  run(llm: AxAIService, at: Surroundings): Promise<unknown>;
 }
 
 /** A model with the parameters of the golden traces. */
@@ -102,6 +113,17 @@ const reactScript: Script = [
 
 const one = { question: 'one plus one?' };
 const both = [one, { question: 'two plus two?' }];
+
+const EXAMPLES = [
+  { question: 'one plus one?', answer: '2' },
+  { question: 'two plus two?', answer: '4' },
+  { question: 'hm?', answer: '7' },
+];
+
+function exact({ prediction, example }: Parameters<AxMetricFn>[0]): number {
+  const answerOf = (value: unknown) => (value as { answer: string }).answer;
+  return answerOf(prediction) === answerOf(example) ? 1 : 0;
+}
 
 export const SCENARIOS: readonly Scenario[] = [
   { name: 'predict', script: arithmetic, traces: 1, run: (llm) => predict().forward(llm, one) },
@@ -251,6 +273,56 @@ export const SCENARIOS: readonly Scenario[] = [
     traces: 1,
     run: (llm) => retrievalAugmented(llm, ['p1', 'p2']).forward(llm, one),
   },
+  {
+    name: 'evaluate',
+    script: arithmetic,
+    traces: 4,
+    run: (llm) => evaluate(llm, chainOfThought(), EXAMPLES, exact),
+  },
+  {
+    name: 'evaluate_log_evals',
+    script: arithmetic,
+    traces: 4,
+    run: (llm) => evaluate(llm, chainOfThought(), EXAMPLES, exact),
+  },
+  {
+    name: 'evaluate_feedback_metric',
+    script: arithmetic,
+    traces: 2,
+    run: (llm) => {
+      // Ax adds the value up and asks no more of it than to be a number; a reason comes beside it.
+      const fb = () => Object.assign(Object(0.5), { score: 0.5, feedback: 'so-so' }) as number;
+      return evaluate(llm, predict(), EXAMPLES.slice(0, 1), fb);
+    },
+  },
+  {
+    name: 'compile_bootstrap',
+    script: arithmetic,
+    traces: 1,
+    run: (llm) => {
+      const options = { maxRounds: 1 };
+      const examples = EXAMPLES.slice(0, 2);
+      return new AxBootstrapFewShot({ studentAI: llm, options }).compile(
+        predict(),
+        examples,
+        exact,
+      );
+    },
+  },
+  {
+    name: 'in_run_session',
+    script: arithmetic,
+    traces: 1,
+    run: async (llm, { startRun }) =>
+      withTraceContext(
+        { runId: await startRun('outer'), sessionId: 'sess', userId: 'u', tags: { t: 'v' } },
+        () =>
+          traceCall({ name: 'app', type: 'function', inputs: { q: one.question } }, async () => {
+            const { answer } = await predict().forward(llm, one);
+            return answer;
+          }),
+      ),
+  },
 ];
 
 /** A flow that asks a retriever for passages, then answers with them. */
@@ -270,8 +342,18 @@ function retrievalAugmented(llm: AxAIService, passages: string[]) {
     .returns(({ pResult }) => ({ answer: pResult.answer }));
 }
 
+function evaluate(
+  llm: AxAIService,
+  program: AxGen<{ question: string }, { answer: string }>,
+  examples: typeof EXAMPLES,
+  metric: AxMetricFn,
+): Promise<void> {
+  return new AxTestPrompt({ ai: llm, program, examples }).run(metric);
+}
+
 /** Golden files without a scenario, with the reason. */
 export const NO_SCENARIO: Readonly<Record<string, string>> = {
+  compile_random_search: 'Ax has no random search; its evaluations inside a compile are GEPA’s.',
   tool_direct:
     'A tool called outside of any program: in Ax it is a plain function of the user, with nothing of Ax around it. `traced()` makes it a span where that is wanted.',
 };

@@ -81,6 +81,26 @@ export class MlflowRest {
     }
   }
 
+  /** Starts a run in an experiment, which is made when absent; resolves with the run's id. */
+  async startRun(experiment: string, name: string): Promise<string> {
+    let id = await this.experimentId(experiment);
+    if (id === undefined) {
+      const made = await this.#post('/api/2.0/mlflow/experiments/create', { name: experiment });
+      id = (made as { experiment_id: string }).experiment_id;
+    }
+    const { run } = (await this.#post('/api/2.0/mlflow/runs/create', {
+      experiment_id: id,
+      run_name: name,
+      start_time: Date.now(),
+    })) as { run: RunJson };
+    return run.info.run_id;
+  }
+
+  async endRun(runId: string): Promise<void> {
+    const update = { run_id: runId, status: 'FINISHED', end_time: Date.now() };
+    await this.#post('/api/2.0/mlflow/runs/update', update);
+  }
+
   /** Runs of an experiment, oldest first. */
   async runs(experiment: string): Promise<StoredRun[]> {
     const id = await this.experimentId(experiment);
