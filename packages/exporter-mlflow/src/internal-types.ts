@@ -50,7 +50,7 @@ export interface SpanRecord {
   scope: { name: string; version?: string };
 }
 
-export type TraceState = 'OK' | 'ERROR' | 'IN_PROGRESS';
+type TraceState = 'OK' | 'ERROR' | 'IN_PROGRESS';
 
 /** Where a trace goes. `id` wins over `name`. */
 export interface ExperimentRef {
