@@ -1,4 +1,4 @@
-import type { ChatMessage, MessagePart } from '../capture/messages.js';
+import type { ChatMessage, MessagePart, RecordedMessages } from '../capture/messages.js';
 import { type SerializeOptions, serializeText } from '../capture/serialize.js';
 import type { AttributeTarget } from './target.js';
 
@@ -10,6 +10,7 @@ const MAX_ATTRIBUTES = 24;
  * copy of what the JSON attribute holds, so it is capped in number: the first message and the last
  * ones are kept, numbered without a gap.
  *
+ * @param texts The texts of the messages, where they are recorded already: {@link RecordedMessages.texts}.
  * @returns `true` when messages were left out.
  */
 export function flattenMessages(
@@ -17,27 +18,34 @@ export function flattenMessages(
   prefix: string,
   messages: readonly ChatMessage[],
   options: SerializeOptions,
+  texts?: readonly string[],
 ): boolean {
-  const kept = selectMessages(messages);
-  for (let index = 0; index < kept.length; index++) {
-    flattenMessage(target, namesOf(prefix, index), kept[index] as ChatMessage, options);
+  const start = startOfKept(messages);
+  let written = 0;
+  for (let index = 0; index < messages.length; index++) {
+    if (index > 0 && index < start) continue;
+    const message = messages[index] as ChatMessage;
+    const names = namesOf(prefix, written++);
+    target.set(names.role, message.role);
+    if (texts === undefined) flattenParts(target, names, message, options);
+    else target.set(names.content, texts[index]);
   }
-  return kept.length < messages.length;
+  return written < messages.length;
 }
 
-function selectMessages(messages: readonly ChatMessage[]): readonly ChatMessage[] {
+/** Where the messages begin that are kept beside the first one. */
+function startOfKept(messages: readonly ChatMessage[]): number {
   let size = 0;
   for (const message of messages) size += sizeOf(message);
-  if (size <= MAX_ATTRIBUTES) return messages;
-  const first = messages[0] as ChatMessage;
-  let left = MAX_ATTRIBUTES - sizeOf(first);
+  if (size <= MAX_ATTRIBUTES) return 1;
+  let left = MAX_ATTRIBUTES - sizeOf(messages[0] as ChatMessage);
   let start = messages.length;
   while (start > 1) {
     left -= sizeOf(messages[start - 1] as ChatMessage);
     if (left < 0) break;
     start--;
   }
-  return [first, ...messages.slice(start)];
+  return start;
 }
 
 /** Attributes of one message: role and content, and three of every tool call. */
@@ -84,13 +92,12 @@ function namesOf(prefix: string, index: number): MessageNames {
   return created;
 }
 
-function flattenMessage(
+function flattenParts(
   target: AttributeTarget,
   name: MessageNames,
   message: ChatMessage,
   options: SerializeOptions,
 ): void {
-  target.set(name.role, message.role);
   let content: string | undefined;
   let calls = 0;
   for (const part of message.parts) {

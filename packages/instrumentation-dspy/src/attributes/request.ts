@@ -65,21 +65,19 @@ export function invocationParameters(config: ModelConfig): Record<string, unknow
   return Object.keys(parameters).length > 0 ? parameters : undefined;
 }
 
-/** `true` when two configurations make the same attributes. */
+/** `true` when two configurations make the same attributes, `stream` aside. */
 export function sameConfig(a: ModelConfig, b: ModelConfig): boolean {
   return (
-    a === b ||
-    (a.stream === b.stream &&
-      a.temperature === b.temperature &&
-      a.maxTokens === b.maxTokens &&
-      a.topP === b.topP &&
-      a.topK === b.topK &&
-      a.frequencyPenalty === b.frequencyPenalty &&
-      a.presencePenalty === b.presencePenalty &&
-      a.seed === b.seed &&
-      a.n === b.n &&
-      a.stopSequences === b.stopSequences &&
-      a.endSequences === b.endSequences)
+    a.temperature === b.temperature &&
+    a.maxTokens === b.maxTokens &&
+    a.topP === b.topP &&
+    a.topK === b.topK &&
+    a.frequencyPenalty === b.frequencyPenalty &&
+    a.presencePenalty === b.presencePenalty &&
+    a.seed === b.seed &&
+    a.n === b.n &&
+    a.stopSequences === b.stopSequences &&
+    a.endSequences === b.endSequences
   );
 }
 

@@ -14,6 +14,8 @@ export interface Identity {
   readonly kind: OpenInferenceKind;
   /** Further attributes known at the start, with names of either family as `settings` asks. */
   readonly attributes?: Attributes;
+  /** Attributes that need not be there before the end. */
+  readonly fixed?: Attributes;
   /** Default: `operation name`, as the GenAI conventions want it. */
   readonly spanName?: string;
 }
@@ -35,5 +37,6 @@ export function subjectOf(settings: Settings, identity: Identity): Subject {
       identity.attributes === undefined
         ? attributes
         : Object.assign(attributes, identity.attributes),
+    fixed: identity.fixed,
   };
 }

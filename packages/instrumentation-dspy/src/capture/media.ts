@@ -30,6 +30,9 @@ const SIGNATURES: readonly (readonly [prefix: string, mimeType: string])[] = [
   ['UEsDB', 'application/zip'],
 ];
 
+/** What any of them begins with: most strings are told from them by their first letter. */
+const FIRST_LETTERS = new Set(['U', ...SIGNATURES.map(([prefix]) => prefix.charAt(0))]);
+
 const BASE64 = /^[A-Za-z0-9+/_\-\r\n]+={0,2}$/;
 const DATA_URI = /^data:([\w.+-]+\/[\w.+-]+)?(?:;[\w.+-]+=[^;,]*)*(;base64)?[;,]/;
 const EMBEDDED =
@@ -88,6 +91,7 @@ function mimeTypeOf(owner: object): string | undefined {
 
 /** MIME type told by the first bytes, given as base64. */
 export function sniffMimeType(base64: string): string | undefined {
+  if (!FIRST_LETTERS.has(base64.charAt(0))) return undefined;
   for (const [prefix, mimeType] of SIGNATURES) if (base64.startsWith(prefix)) return mimeType;
   if (!base64.startsWith('UklGR')) return undefined;
   // RIFF, four bytes of size, then the form: `WEBP` or `WAVE`, whose last three letters are a base64 group of their own.

@@ -1,4 +1,5 @@
 import { base64Size, describeMedia, mediaDescription } from './media.js';
+import { plainMessagesToJson } from './plain-messages.js';
 import { readArray, readProperty, readText } from './read.js';
 import {
   DEFAULT_MAX_BYTES,
@@ -76,16 +77,17 @@ export function toInputMessages(chatPrompt: unknown, options: MessageOptions = {
 
 /** Ax response, whole or assembled from a stream, as GenAI messages, one a choice. */
 export function toOutputMessages(response: unknown, options: MessageOptions = {}): OutputMessage[] {
-  return readArray(readProperty(response, 'results'))
-    .slice(0, MAX_MESSAGES)
-    .map((result) => {
-      const message: OutputMessage = { role: 'assistant', parts: outputParts(result, options) };
-      const finish = finishReason(result);
-      if (finish !== undefined) message.finish_reason = finish;
-      const citations = readArray(readProperty(result, 'citations'));
-      if (citations.length > 0) message.citations = citations.slice(0, MAX_PARTS);
-      return message;
-    });
+  const messages: OutputMessage[] = [];
+  for (const result of readArray(readProperty(response, 'results'))) {
+    if (messages.length === MAX_MESSAGES) break;
+    const message: OutputMessage = { role: 'assistant', parts: outputParts(result, options) };
+    const finish = finishReason(result);
+    if (finish !== undefined) message.finish_reason = finish;
+    const citations = readArray(readProperty(result, 'citations'));
+    if (citations.length > 0) message.citations = citations.slice(0, MAX_PARTS);
+    messages.push(message);
+  }
+  return messages;
 }
 
 /** Finish reason of every choice in the words of the conventions: `stop length tool_call content_filter error`. */
@@ -112,6 +114,12 @@ export function toToolDefinitions(functions: unknown): ToolDefinition[] {
     });
 }
 
+/** Messages as they are recorded. */
+export interface RecordedMessages extends Serialized {
+  /** What of the text of every message may be recorded, where the messages have one text each. */
+  texts?: readonly string[];
+}
+
 /**
  * Messages as JSON within the budget. A history that does not fit keeps its first message (the instructions) and its last ones
  * (the question at hand); what is between is counted.
@@ -119,7 +127,9 @@ export function toToolDefinitions(functions: unknown): ToolDefinition[] {
 export function messagesToJson(
   messages: readonly ChatMessage[],
   options: SerializeOptions = {},
-): Serialized {
+): RecordedMessages {
+  const plain = plainMessagesToJson(messages, options);
+  if (plain !== undefined) return plain;
   const whole = serialize(messages, options);
   const first = messages[0];
   if (!whole.truncated || first === undefined || messages.length < 3) return whole;
@@ -151,7 +161,7 @@ function toMessage(prompt: unknown, options: MessageOptions): ChatMessage {
   const role = readText(prompt, 'role') ?? 'user';
   const message: ChatMessage = {
     role: ROLES[role] ?? role,
-    parts: role === 'function' ? [toolResponse(prompt)] : inputParts(prompt, options),
+    parts: role === 'function' ? [toolResponse(prompt)] : inputParts(role, prompt, options),
   };
   const name = readText(prompt, 'name');
   if (name !== undefined) message.name = name;
@@ -166,10 +176,14 @@ function toolResponse(prompt: unknown): MessagePart {
     : { type: 'tool_call_response', id, response: result };
 }
 
-function inputParts(prompt: unknown, options: MessageOptions): MessagePart[] {
+function inputParts(role: string, prompt: unknown, options: MessageOptions): MessagePart[] {
+  const content = readProperty(prompt, 'content');
+  // Only a model's own messages have more than content.
+  if (typeof content === 'string' && (role === 'system' || role === 'user')) {
+    return [{ type: 'text', content }];
+  }
   const parts: MessagePart[] = [];
   addReasoning(parts, prompt);
-  const content = readProperty(prompt, 'content');
   if (typeof content === 'string') {
     if (content !== '') parts.push({ type: 'text', content });
   } else {
@@ -204,17 +218,20 @@ function addReasoning(parts: MessagePart[], message: unknown): void {
 
 /** Blocks that are not encrypted, where there is no thought in one piece. */
 function thoughtOfBlocks(message: unknown): string | undefined {
-  const blocks = readArray(readProperty(message, 'thoughtBlocks')).slice(0, MAX_PARTS);
+  const blocks = readProperty(message, 'thoughtBlocks');
   // Up to Ax 14 one block: `thoughtBlock`.
   const single = readProperty(message, 'thoughtBlock');
-  const texts = (single === undefined ? blocks : [single])
+  if (blocks === undefined && single === undefined) return undefined;
+  const texts = (single === undefined ? readArray(blocks).slice(0, MAX_PARTS) : [single])
     .filter((block) => readProperty(block, 'encrypted') !== true)
     .map((block) => readText(block, 'summary') ?? readText(block, 'data') ?? '');
   return texts.length > 0 ? texts.join('') : undefined;
 }
 
 function addToolCalls(parts: MessagePart[], message: unknown): void {
-  for (const call of readArray(readProperty(message, 'functionCalls')).slice(0, MAX_PARTS)) {
+  const calls = readProperty(message, 'functionCalls');
+  if (calls === undefined) return;
+  for (const call of readArray(calls).slice(0, MAX_PARTS)) {
     const called = readProperty(call, 'function');
     const part: MessagePart = { type: 'tool_call', name: readText(called, 'name') ?? '' };
     const id = readText(call, 'id');
@@ -236,8 +253,11 @@ function toArguments(parameters: unknown): unknown {
 }
 
 function addMedia(parts: MessagePart[], message: unknown, options: MessageOptions): void {
-  for (const image of readArray(readProperty(message, 'images')).slice(0, MAX_PARTS)) {
-    parts.push(mediaPart('image', readText(image, 'mimeType'), image, 'data', 'url', options));
+  const images = readProperty(message, 'images');
+  if (images !== undefined) {
+    for (const image of readArray(images).slice(0, MAX_PARTS)) {
+      parts.push(mediaPart('image', readText(image, 'mimeType'), image, 'data', 'url', options));
+    }
   }
   const audio = readProperty(message, 'audio');
   if (audio === undefined || audio === null) return;

@@ -53,16 +53,21 @@ const CONSTRAINTS = [
   'format',
 ] as const;
 
-interface Cached {
-  /** Signatures can be changed: a description holds as long as the string form is the same. */
+interface Known {
+  /** Signatures can be changed: a description holds as long as the string form and the hash are the same. */
   source: string;
+  /** Of all fields; not of the description in every version. */
+  hash: unknown;
   description: SignatureDescription | undefined;
 }
 
-const cache = new WeakMap<object, Cached>();
+const bySignature = new WeakMap<object, Known>();
+/** Equal signatures are made again and again: by flows for every call, by programs that live for one request. */
+const byHash = new Map<string, Known>();
+const MAX_HASHES = 256;
 
 /**
- * What a signature says, built once for each signature object. `undefined` when the value is no signature. Never throws.
+ * What a signature says, built once for signatures that are equal. `undefined` when the value is no signature. Never throws.
  *
  * From Ax 14 on `program.getSignature()` makes a new object at every call; `program.signature` is the one to pass.
  */
@@ -70,15 +75,28 @@ export function describeSignature(signature: unknown): SignatureDescription | un
   if (signature === null || typeof signature !== 'object') return undefined;
   try {
     const source = textOf(signature);
-    const known = cache.get(signature);
-    if (known !== undefined && known.source === source) return known.description;
-    const description = describe(signature, source);
-    cache.set(signature, { source, description });
-    return description;
+    const hash = call(signature, 'hash');
+    let known = bySignature.get(signature);
+    if (known?.source === source && known.hash === hash) return known.description;
+    known = knownByHash(signature, source, hash);
+    bySignature.set(signature, known);
+    return known.description;
   } catch (fault) {
     diagnostics.fault('describeSignature', fault);
     return undefined;
   }
+}
+
+function knownByHash(signature: object, source: string, hash: unknown): Known {
+  const isHash = typeof hash === 'string' && hash !== '';
+  const known = isHash ? byHash.get(hash) : undefined;
+  if (known?.source === source) return known;
+  const created: Known = { source, hash, description: describe(signature, source) };
+  if (isHash) {
+    if (byHash.size >= MAX_HASHES) byHash.clear();
+    byHash.set(hash, created);
+  }
+  return created;
 }
 
 function call(target: object, method: string): unknown {

@@ -1,5 +1,3 @@
-import { readProperty } from './read.js';
-
 /** Token counts of one model call. Inclusive: input has cache reads and writes, output has reasoning. Unknown is absent. */
 export interface TokenUsage {
   inputTokens?: number;
@@ -31,15 +29,26 @@ export function normalizeUsage(
   modelUsage: unknown,
   hints: UsageHints = {},
 ): TokenUsage | undefined {
-  const tokens = readProperty(modelUsage, 'tokens');
-  const total = count(readProperty(tokens, 'totalTokens'));
-  const cacheRead = count(readProperty(tokens, 'cacheReadTokens'));
-  const cacheWrite = count(readProperty(tokens, 'cacheCreationTokens'));
-  const thoughts = count(readProperty(tokens, 'thoughtsTokens'));
-  const reasoning = count(readProperty(tokens, 'reasoningTokens')) ?? thoughts;
+  if (modelUsage === null || typeof modelUsage !== 'object') return undefined;
+  try {
+    return usageOf(modelUsage as ModelUsage, hints);
+  } catch {
+    // A getter threw.
+    return undefined;
+  }
+}
+
+function usageOf(modelUsage: ModelUsage, hints: UsageHints): TokenUsage | undefined {
+  const { tokens } = modelUsage;
+  if (tokens === null || typeof tokens !== 'object') return undefined;
+  const total = count(tokens.totalTokens);
+  const cacheRead = count(tokens.cacheReadTokens);
+  const cacheWrite = count(tokens.cacheCreationTokens);
+  const thoughts = count(tokens.thoughtsTokens);
+  const reasoning = count(tokens.reasoningTokens) ?? thoughts;
   const { input, output } = inclusive(
-    count(readProperty(tokens, 'promptTokens')),
-    count(readProperty(tokens, 'completionTokens')),
+    count(tokens.promptTokens),
+    count(tokens.completionTokens),
     total,
     (cacheRead ?? 0) + (cacheWrite ?? 0),
     thoughts ?? 0,
@@ -61,6 +70,20 @@ export function normalizeUsage(
   if (cacheWrite !== undefined) usage.cacheWriteTokens = cacheWrite;
   if (reasoning !== undefined) usage.reasoningTokens = reasoning;
   return usage;
+}
+
+interface ModelUsage {
+  readonly tokens?: Tokens | null;
+}
+
+interface Tokens {
+  readonly promptTokens?: unknown;
+  readonly completionTokens?: unknown;
+  readonly totalTokens?: unknown;
+  readonly cacheReadTokens?: unknown;
+  readonly cacheCreationTokens?: unknown;
+  readonly thoughtsTokens?: unknown;
+  readonly reasoningTokens?: unknown;
 }
 
 interface Inclusive {
@@ -89,6 +112,7 @@ function inclusive(
     return { input: prompt + cached, output: rest !== undefined && rest >= 0 ? rest : undefined };
   }
   const spoken = completion ?? 0;
+  if (cached === 0 && thoughts === 0 && reasoning === 0) return { input: prompt, output: spoken };
   for (const written of [spoken + thoughts, spoken, spoken + reasoning]) {
     for (const read of [prompt + cached, prompt]) {
       if (read + written === total) return { input: read, output: written };

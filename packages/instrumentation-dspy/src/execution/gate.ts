@@ -17,7 +17,7 @@ import {
   UNSAMPLED,
 } from './context.js';
 import type { CallKind, Subject } from './kinds.js';
-import { type Inherited, Operation } from './operation.js';
+import { type Inherited, isAnyUnderWay, Operation } from './operation.js';
 import { explicitContext, optionsOf, signalOf, withOwnIdentity } from './options.js';
 
 /**
@@ -37,11 +37,12 @@ export function begin(
   kind: CallKind,
   self: unknown,
   args: readonly unknown[],
-  parent: Context = context.active(),
+  parent?: Context,
 ): Entry {
   const { settings } = copy.recorder;
   if (!settings.enabled) return undefined;
-  let home = parent;
+  if (settings.samplingRate === 0 && !isAnyUnderWay()) return undefined;
+  let home = parent ?? context.active();
   let scope = scopeOf(home);
   if (scope === undefined) {
     home = explicitContext(kind, args) ?? home;
@@ -140,12 +141,13 @@ function start(
     operation.outermost = own.values?.outermost;
   }
   if (options !== undefined) operation.signal = signalOf(options);
+  operation.fixed = subject.fixed;
   if (operation.recording) {
     try {
       if (kind.input !== undefined && kind.recordsInput !== false) {
         operation.recordInput(kind.input(self, args));
       }
-      kind.started?.(operation, self, args);
+      kind.started?.(operation, self, args, subject);
     } catch (fault) {
       diagnostics.fault('kind.started', fault);
     }

@@ -23,6 +23,8 @@ export interface Subject {
   readonly spanName: string;
   /** Set when the span starts. Shared between calls: never changed. */
   readonly attributes: Attributes;
+  /** Set when the span ends. Shared between calls: never changed. */
+  readonly fixed?: Attributes | undefined;
   readonly links?: Link[];
 }
 
@@ -46,7 +48,7 @@ export interface CallKind {
   readonly recordsInput?: boolean;
   /** The span has started and records. */
   // biome-ignore lint/suspicious/noExplicitAny: see above
-  started?(operation: Operation, self: any, args: readonly any[]): void;
+  started?(operation: Operation, self: any, args: readonly any[], subject: Subject): void;
   /** The call returned or resolved; the span still records. */
   // biome-ignore lint/suspicious/noExplicitAny: see above
   finished?(operation: Operation, result: any, self: any, args: readonly any[]): void;

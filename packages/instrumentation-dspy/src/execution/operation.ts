@@ -47,6 +47,14 @@ export interface Inherited {
   uncertain: boolean;
 }
 
+/** Operations under way in this process. */
+let underWay = 0;
+
+/** `false`: no call is being traced anywhere, so that no context need be looked into. */
+export function isAnyUnderWay(): boolean {
+  return underWay > 0;
+}
+
 /**
  * One traced call from its start to its end. There is one way to end it, {@link end}, whatever
  * happens first: the result, a failure, the end of a stream, the end of the call around it.
@@ -100,6 +108,7 @@ export class Operation {
     this.context = home === undefined ? undefined : contextOf(home, this);
     this.childMode = kind.children === undefined ? 'nested' : kind.children(settings);
     if (parent !== undefined && !parent.ended) this.#attach(parent);
+    underWay++;
   }
 
   /** Attributes that may still change: set when the span ends. */
@@ -231,6 +240,7 @@ export class Operation {
       diagnostics.fault('operation.beforeEnd', fault);
     }
     this.ended = true;
+    underWay--;
     this.failure = error;
     this.beforeEnd = undefined;
     this.state = undefined;
@@ -262,9 +272,14 @@ export class Operation {
     this.set(DSPY_OUTCOME, outcome);
     if (this.totals !== undefined && this.kind.role === 'program') this.totals.write(this);
     this.set(DSPY_TRUNCATED, this.#truncated);
-    if (this.#attributes !== undefined) this.span.setAttributes(this.#attributes);
-    if (this.fixed !== undefined) this.span.setAttributes(this.fixed);
-    if (this.outermost !== undefined) this.span.setAttributes(this.outermost);
+    this.#setAll(this.#attributes);
+    this.#setAll(this.fixed);
+    this.#setAll(this.outermost);
+  }
+
+  /** The SDK's `setAttributes` makes an array of every attribute first. */
+  #setAll(attributes: Attributes | undefined): void {
+    for (const name in attributes) this.set(name, attributes[name]);
   }
 
   #writeFailure(outcome: Outcome, error: unknown): void {

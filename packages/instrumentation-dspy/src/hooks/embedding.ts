@@ -58,11 +58,11 @@ const embedding: CallKind = {
       kind: 'EMBEDDING',
       spanName: model === undefined ? 'embeddings' : `embeddings ${model}`,
       attributes,
+      fixed: service.fixed,
     });
   },
   started(operation, self: Service & object, args) {
     operation.state = self;
-    operation.fixed = describeService(self, operation.settings).fixed;
     const model = modelOf(args as EmbedArguments);
     if (operation.settings.openInference && model !== undefined) {
       operation.set(EMBEDDING_MODEL_NAME, model);

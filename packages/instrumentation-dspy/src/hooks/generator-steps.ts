@@ -6,7 +6,7 @@ import { diagnostics } from '../diagnostics.js';
 import { outcomeOf } from '../execution/ending.js';
 import { withoutServiceTracer } from '../execution/native.js';
 import type { Operation } from '../execution/operation.js';
-import { follow } from '../execution/result.js';
+import { tell } from '../execution/result.js';
 import { originalOf } from '../view.js';
 import { traceableService } from './custom-service.js';
 import { activeOperation, type GeneratorRun, runOf } from './run.js';
@@ -28,7 +28,6 @@ type Iterator = AsyncIterator<unknown> & AsyncIterable<unknown>;
  */
 const wrapAttempt: Wrapper = (original, copy) =>
   function (this: unknown, ...args: unknown[]): unknown {
-    let passed = args;
     let operation: Operation | undefined;
     let run: GeneratorRun | undefined;
     try {
@@ -38,12 +37,12 @@ const wrapAttempt: Wrapper = (original, copy) =>
         if (run?.generator !== this) run = undefined;
         const step = withTools(copy, args[0] as StepArguments, operation, run);
         const ai = withoutServiceTracer(copy, step.ai);
-        passed = [ai === step.ai ? step : { ...step, ai }, ...args.slice(1)];
+        args[0] = ai === step.ai ? step : { ...step, ai };
       }
     } catch (fault) {
       diagnostics.fault('generator.attempt', fault);
     }
-    const attempt = original.apply(this, passed) as Iterator;
+    const attempt = original.apply(this, args) as Iterator;
     return operation === undefined ? attempt : new ObservedAttempt(attempt, operation, run);
   };
 
@@ -72,9 +71,13 @@ class ObservedAttempt implements Iterator {
     private readonly run: GeneratorRun | undefined,
   ) {}
 
-  next(...args: [] | [unknown]): Promise<IteratorResult<unknown>> {
-    const result = this.attempt.next(...(args as []));
-    follow(result, () => {}, this.failed);
+  next(sent?: unknown): Promise<IteratorResult<unknown>> {
+    const result = this.attempt.next(sent);
+    try {
+      result.then(undefined, this.failed);
+    } catch (fault) {
+      diagnostics.fault('generator.attempt', fault);
+    }
     return result;
   }
 
@@ -90,7 +93,9 @@ class ObservedAttempt implements Iterator {
     return this;
   }
 
-  private readonly failed = (error: unknown): void => {
+  private readonly failed = (error: unknown): void => tell(this.noteFailure, error);
+
+  private readonly noteFailure = (error: unknown): void => {
     giveToolsBack(error);
     if (this.run === undefined) return;
     const outcome = outcomeOf(error, this.operation.signal);
@@ -110,7 +115,6 @@ function giveToolsBack(error: unknown): void {
 /** `AxGen.forwardSendRequest` is one request to the model. */
 const wrapRequest: Wrapper = (original, copy) =>
   function (this: unknown, ...args: unknown[]): unknown {
-    let passed = args;
     try {
       const operation = activeOperation();
       if (operation !== undefined) {
@@ -121,12 +125,12 @@ const wrapRequest: Wrapper = (original, copy) =>
         }
         const step = args[0] as StepArguments;
         const ai = traceableService(copy, step?.ai);
-        if (ai !== step?.ai) passed = [{ ...step, ai }, ...args.slice(1)];
+        if (ai !== step?.ai) args[0] = { ...step, ai };
       }
     } catch (fault) {
       diagnostics.fault('generator.request', fault);
     }
-    return original.apply(this, passed);
+    return original.apply(this, args);
   };
 
 export const generatorStepHooks: readonly Hook[] = [

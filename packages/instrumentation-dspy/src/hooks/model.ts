@@ -95,12 +95,20 @@ export const chat: CallKind = {
   input: (_self, args) => args[0],
   recordsInput: false,
   subject: (_copy, self: Service & object, args, settings) =>
-    describeCall(self, args as ChatArguments, settings).subject,
-  started(operation, self: Service & object, args) {
+    describeCall(self, args as ChatArguments, settings),
+  started(operation, self: Service & object, args, subject) {
     const [request, options] = args as ChatArguments;
-    const call = describeCall(self, args as ChatArguments, operation.settings);
-    operation.fixed = call.fixed;
-    operation.state = { service: self, model: call.model, startedAt: performance.now() };
+    const call = subject as CallDescription;
+    const state: ChatState = {
+      service: self,
+      model: call.model,
+      // Only a stream has a first chunk to be timed.
+      startedAt: call.config.stream === false ? undefined : performance.now(),
+      firstAt: undefined,
+      input: undefined,
+      inputTexts: undefined,
+    };
+    operation.state = state;
     const step = options?.stepIndex;
     if (typeof step === 'number') operation.set(DSPY_STEP_INDEX, step);
     if (operation.settings.genAi) {
@@ -115,22 +123,23 @@ export const chat: CallKind = {
 interface ChatState {
   readonly service: Service;
   readonly model: string | undefined;
-  /** Milliseconds, of `performance.now()`. */
-  readonly startedAt: number;
-  firstAt?: number;
-  input?: readonly ChatMessage[];
+  /** Milliseconds, of `performance.now()`; unknown where no stream was asked for. */
+  readonly startedAt: number | undefined;
+  firstAt: number | undefined;
+  input: readonly ChatMessage[] | undefined;
+  inputTexts: readonly string[] | undefined;
 }
 
-interface CallDescription {
-  readonly service: ServiceDescription;
+interface CallDescription extends Subject {
+  /** As it was asked for. */
+  readonly asked: unknown;
   readonly model: string | undefined;
   readonly config: ModelConfig;
-  readonly subject: Subject;
-  readonly fixed: Operation['fixed'];
 }
 
-/** The latest call of each service: calls of one service mostly differ in their messages alone. */
-const latest = new WeakMap<object, CallDescription>();
+/** The latest calls of a service: most differ in their messages alone. */
+const latest = new WeakMap<ServiceDescription, CallDescription[]>();
+const MAX_LATEST = 8;
 
 function describeCall(
   self: Service & object,
@@ -138,17 +147,33 @@ function describeCall(
   settings: Settings,
 ): CallDescription {
   const service = describeService(self, settings);
-  const model = modelOf(resolvedModel) ?? modelOf(request?.model);
-  const config = resolvedConfig ?? configOf(request, options);
-  const known = latest.get(self);
-  if (
-    known !== undefined &&
-    known.service === service &&
-    known.model === model &&
-    sameConfig(known.config, config)
-  ) {
-    return known;
+  const asked = resolvedModel ?? request?.model;
+  const config = resolvedConfig ?? request?.modelConfig ?? NO_CONFIG;
+  const wished = options?.stream;
+  const stream =
+    resolvedConfig === undefined && typeof wished === 'boolean' ? wished : config.stream;
+  let calls = latest.get(service);
+  if (calls === undefined) {
+    calls = [];
+    latest.set(service, calls);
   }
+  for (const call of calls) {
+    if (call.asked === asked && call.config.stream === stream && sameConfig(call.config, config)) {
+      return call;
+    }
+  }
+  const created = createDescription(service, asked, { ...config, stream }, settings);
+  if (calls.unshift(created) > MAX_LATEST) calls.pop();
+  return created;
+}
+
+function createDescription(
+  service: ServiceDescription,
+  asked: unknown,
+  config: ModelConfig,
+  settings: Settings,
+): CallDescription {
+  const model = modelOf(asked);
   const attributes = { ...service.identity };
   if (settings.genAi) {
     if (model !== undefined) attributes[GEN_AI_REQUEST_MODEL] = model;
@@ -161,28 +186,16 @@ function describeCall(
       fixed[LLM_INVOCATION_PARAMETERS] = toJson(parameters, settings.serialize);
     }
   }
-  const call: CallDescription = {
-    service,
-    model,
-    config: { ...config },
-    subject: subjectOf(settings, {
-      name: model ?? service.name,
-      type: 'model',
-      operation: 'chat',
-      kind: 'LLM',
-      spanName: model === undefined ? 'chat' : `chat ${model}`,
-      attributes,
-    }),
+  const subject = subjectOf(settings, {
+    name: model ?? service.name,
+    type: 'model',
+    operation: 'chat',
+    kind: 'LLM',
+    spanName: model === undefined ? 'chat' : `chat ${model}`,
+    attributes,
     fixed,
-  };
-  latest.set(self, call);
-  return call;
-}
-
-function configOf(request: ChatRequest | undefined, options: ChatOptions | undefined): ModelConfig {
-  const config = request?.modelConfig ?? NO_CONFIG;
-  const stream = options?.stream;
-  return typeof stream === 'boolean' ? { ...config, stream } : config;
+  });
+  return { ...subject, asked, model, config };
 }
 
 function modelOf(model: unknown): string | undefined {
@@ -199,7 +212,7 @@ function recordRequest(operation: Operation, request: ChatRequest | undefined): 
   if (prompt === undefined || prompt === WITHHELD || !operation.recordsText) return;
   const options = operation.inherited.serialize;
   const messages = toInputMessages(prompt, options);
-  const { json, truncated } = messagesToJson(messages, options);
+  const { json, truncated, texts } = messagesToJson(messages, options);
   operation.set(INPUT_VALUE, json);
   operation.set(INPUT_MIME_TYPE, MIME_JSON);
   if (truncated) operation.markTruncated(INPUT_VALUE);
@@ -207,7 +220,11 @@ function recordRequest(operation: Operation, request: ChatRequest | undefined): 
     operation.set(GEN_AI_INPUT_MESSAGES, json);
     if (truncated) operation.markTruncated(GEN_AI_INPUT_MESSAGES);
   }
-  if (settings.openInference) (operation.state as ChatState).input = messages;
+  if (settings.openInference) {
+    const state = operation.state as ChatState;
+    state.input = messages;
+    state.inputTexts = texts;
+  }
 }
 
 /** The prompt as it may be recorded: programs have had their inputs sanitized, a bare call has not. */
@@ -276,10 +293,13 @@ function recordMessages(operation: Operation, state: ChatState, response: unknow
   const { settings } = operation;
   const options = operation.inherited.serialize;
   let replies: OutputMessage[] | undefined;
+  let texts: readonly string[] | undefined;
   if (settings.outputMessages && settings.outputSanitizer === undefined && operation.recordsText) {
     replies = toOutputMessages(response, options);
     if (!settings.inputs) withholdArguments(replies);
-    const { json, truncated } = messagesToJson(replies, options);
+    const recorded = messagesToJson(replies, options);
+    const { json, truncated } = recorded;
+    texts = recorded.texts;
     operation.set(OUTPUT_VALUE, json);
     operation.set(OUTPUT_MIME_TYPE, MIME_JSON);
     if (truncated) operation.markTruncated(OUTPUT_VALUE);
@@ -289,13 +309,19 @@ function recordMessages(operation: Operation, state: ChatState, response: unknow
     }
   }
   if (!settings.openInference) return;
-  if (replies !== undefined && flattenMessages(operation, LLM_OUTPUT_MESSAGES, replies, options)) {
-    operation.markTruncated(LLM_OUTPUT_MESSAGES);
-  }
-  const { input } = state;
-  if (input !== undefined && flattenMessages(operation, LLM_INPUT_MESSAGES, input, options)) {
-    operation.markTruncated(LLM_INPUT_MESSAGES);
-  }
+  flatten(operation, LLM_OUTPUT_MESSAGES, replies, texts);
+  flatten(operation, LLM_INPUT_MESSAGES, state.input, state.inputTexts);
+}
+
+function flatten(
+  operation: Operation,
+  name: string,
+  messages: readonly ChatMessage[] | undefined,
+  texts: readonly string[] | undefined,
+): void {
+  if (messages === undefined) return;
+  const isCut = flattenMessages(operation, name, messages, operation.inherited.serialize, texts);
+  if (isCut) operation.markTruncated(name);
 }
 
 /** What a model asks a tool with is input of the tool. */
@@ -353,7 +379,7 @@ function tapResponse(operation: Operation, source: ReadableStream): ReadableStre
       if (lost !== undefined) assembler.push({ modelUsage: lost });
     },
     collected() {
-      if (state?.firstAt !== undefined && settings.genAi) {
+      if (state?.firstAt !== undefined && state.startedAt !== undefined && settings.genAi) {
         const seconds = (state.firstAt - state.startedAt) / 1000;
         operation.set(GEN_AI_RESPONSE_TIME_TO_FIRST_CHUNK, seconds);
       }

@@ -11,7 +11,7 @@ import {
 } from '../attributes/dspy.js';
 import { safeString } from '../capture/redact.js';
 import { serializeText } from '../capture/serialize.js';
-import { describeSignature } from '../capture/signature.js';
+import { describeSignature, type SignatureDescription } from '../capture/signature.js';
 import { nameOfAxClass, typeOf } from '../copy.js';
 import type { Subject } from '../execution/kinds.js';
 import type { Operation } from '../execution/operation.js';
@@ -133,8 +133,7 @@ function withVersion(program: object, subject: Subject): Subject {
 
 interface Description {
   readonly settings: Settings;
-  readonly signature: unknown;
-  readonly hash: unknown;
+  readonly signature: SignatureDescription | undefined;
   readonly instruction: unknown;
   readonly demos: number;
   readonly examples: number;
@@ -148,9 +147,7 @@ const descriptions = new WeakMap<object, Description>();
 /** Puts what is known of the program itself on the operation: built once and shared by its calls. */
 export function describeProgram(operation: Operation, program: Program & object): void {
   const { settings } = operation;
-  const signature = signatureOf(program);
-  // A signature is changed in place by its setters, and a flow makes an equal one for every call.
-  const hash = (signature as { hash?: () => unknown } | undefined)?.hash?.();
+  const signature = settings.signatures ? describeSignature(signatureOf(program)) : undefined;
   const instruction = program.getInstruction?.();
   const demos = lengthOf(program.demos);
   const examples = lengthOf(program.examples);
@@ -159,15 +156,14 @@ export function describeProgram(operation: Operation, program: Program & object)
   if (
     known === undefined ||
     known.settings !== settings ||
-    known.hash !== hash ||
-    (hash === undefined && known.signature !== signature) ||
+    known.signature !== signature ||
     known.instruction !== instruction ||
     known.demos !== demos ||
     known.examples !== examples ||
     known.asserts !== asserts
   ) {
     const described = attributesOf(settings, signature, instruction, demos, examples, asserts);
-    known = { settings, signature, hash, instruction, demos, examples, asserts, ...described };
+    known = { settings, signature, instruction, demos, examples, asserts, ...described };
     descriptions.set(program, known);
   }
   operation.fixed = known.attributes;
@@ -176,7 +172,7 @@ export function describeProgram(operation: Operation, program: Program & object)
 
 function attributesOf(
   settings: Settings,
-  signature: unknown,
+  described: SignatureDescription | undefined,
   instruction: unknown,
   demos: number,
   examples: number,
@@ -184,7 +180,6 @@ function attributesOf(
 ): Pick<Description, 'attributes' | 'truncated'> {
   const attributes: Attributes = {};
   const truncated: string[] = [];
-  const described = settings.signatures ? describeSignature(signature) : undefined;
   if (described !== undefined) {
     // Descriptions in a signature are the program's prompt.
     const { text, fields } = settings.inputs ? described : described.structure;

@@ -1,6 +1,6 @@
 import { context } from '@opentelemetry/api';
 import { scopeOf } from '../execution/context.js';
-import { Operation } from '../execution/operation.js';
+import { isAnyUnderWay, Operation } from '../execution/operation.js';
 import type { DeltaCollector } from './deltas.js';
 
 /** What happens within one call of a generator, which may ask its model several times. */
@@ -58,6 +58,7 @@ export function plainName(name: unknown): string {
 
 /** The operation in progress, if any. */
 export function activeOperation(): Operation | undefined {
+  if (!isAnyUnderWay()) return undefined;
   const scope = scopeOf(context.active());
   return scope instanceof Operation ? scope : undefined;
 }

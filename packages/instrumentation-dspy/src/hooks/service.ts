@@ -24,14 +24,30 @@ export interface ServiceDescription {
   readonly fixed: Attributes;
 }
 
-const descriptions = new WeakMap<object, ServiceDescription>();
+const byService = new WeakMap<object, ServiceDescription>();
+/** Services may be made anew for every request or tenant: those alike share a description. */
+let byName: ServiceDescription[] = [];
+const MAX_NAMES = 32;
 
 /** Provider and server of a service, built once. */
 export function describeService(service: Service & object, settings: Settings): ServiceDescription {
-  const known = descriptions.get(service);
+  const ofService = byService.get(service);
   const url = readProperty(service, 'apiURL');
-  if (known !== undefined && known.settings === settings && known.url === url) return known;
+  if (ofService?.settings === settings && ofService.url === url) return ofService;
   const name = nameOf(service);
+  let known = byName.find(
+    (each) => each.settings === settings && each.name === name && each.url === url,
+  );
+  if (known === undefined) {
+    known = createDescription(name, url, settings);
+    if (byName.length >= MAX_NAMES) byName = [];
+    byName.push(known);
+  }
+  byService.set(service, known);
+  return known;
+}
+
+function createDescription(name: string, url: unknown, settings: Settings): ServiceDescription {
   const { genAi, openInference } = providerOf(name);
   const identity: Attributes = {};
   const fixed: Attributes = {};
@@ -45,9 +61,7 @@ export function describeService(service: Service & object, settings: Settings): 
     fixed[SERVER_ADDRESS] = server.address;
     if (server.port !== undefined) fixed[SERVER_PORT] = server.port;
   }
-  const description = { settings, name, url, identity, fixed };
-  descriptions.set(service, description);
-  return description;
+  return { settings, name, url, identity, fixed };
 }
 
 /** What a service calls itself. One of the user's own making may fail at it. */

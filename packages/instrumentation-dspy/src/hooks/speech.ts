@@ -42,11 +42,11 @@ function speechKind(
         kind: 'LLM',
         spanName: model === undefined ? 'generate_content' : `generate_content ${name}`,
         attributes,
+        fixed: service.fixed,
       });
     },
     input: (_self, args) => input((args[0] ?? {}) as SpeechRequest),
-    started(operation, self: Service & object, args) {
-      operation.fixed = describeService(self, operation.settings).fixed;
+    started(operation, _self, args) {
       const model = readText(args[0], 'model');
       if (operation.settings.openInference && model !== undefined) {
         operation.attributes[LLM_MODEL_NAME] = safeString(model, 128);

@@ -67,9 +67,7 @@ export function toolKind(tool: Tool, style: ToolStyle): CallKind {
     subject: (_copy, _self, _args, settings) => describe(settings).subject,
     input: (_self, args) => argumentsOf(style, args),
     recordsInput: false,
-    started(operation, _self, args) {
-      const { fixed, subject } = describe(operation.settings);
-      operation.fixed = fixed;
+    started(operation, _self, args, subject) {
       operation.state = new ToolRun(subject.name);
       operation.signal = signalOf(style, args);
       const id = nearestRun(operation)?.toolCalls.take(subject.name);
@@ -102,7 +100,6 @@ interface ToolDescription {
   readonly description: unknown;
   readonly parameters: unknown;
   readonly subject: Subject;
-  readonly fixed: Attributes;
 }
 
 function describeTool(tool: Tool, settings: Settings): ToolDescription {
@@ -127,9 +124,10 @@ function describeTool(tool: Tool, settings: Settings): ToolDescription {
     operation: 'execute_tool',
     kind: 'TOOL',
     attributes: settings.genAi ? { [GEN_AI_TOOL_NAME]: name, [GEN_AI_TOOL_TYPE]: 'function' } : {},
+    fixed,
   });
   const { parameters } = tool;
-  return { settings, description: tool.description, parameters, subject, fixed };
+  return { settings, description: tool.description, parameters, subject };
 }
 
 interface TracedFunction {

@@ -224,7 +224,11 @@ describe('messagesToJson', () => {
 
   it('gives what fits as it is', () => {
     const messages = history(3, 10);
-    expect(messagesToJson(messages)).toEqual({ json: JSON.stringify(messages), truncated: false });
+    expect(messagesToJson(messages)).toEqual({
+      json: JSON.stringify(messages),
+      truncated: false,
+      texts: messages.map(({ parts }) => parts.map((part) => 'content' in part && part.content)[0]),
+    });
   });
 
   it.each([
