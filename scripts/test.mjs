@@ -30,6 +30,7 @@ async function main() {
   if (built) await stages.run('packages', checkPackages);
   await stages.run('MLflow and collector', servers);
   await stages.run('unit tests', () => vitest('unit'));
+  await stages.run('robustness tests', () => vitest('robust'));
   if (built) await stages.run('end-to-end tests', () => vitest('e2e'));
   return finish();
 }
