@@ -27,9 +27,9 @@ export const SHELL: Readonly<Record<string, readonly string[]>> = {
     'tapStream/reader',
   ],
   'execution/result.ts': [
-    'follow',
     'follow/(anonymous)',
     'follow/(anonymous) 2',
+    'followFailure/(anonymous)',
     'observe',
     'observeWhenRead/value',
     'observeWhenRead/value/fulfilled',

@@ -1,3 +1,5 @@
+import { diagnostics } from '../diagnostics.js';
+
 /** Token counts of one model call. Inclusive: input has cache reads and writes, output has reasoning. Unknown is absent. */
 export interface TokenUsage {
   inputTokens?: number;
@@ -32,8 +34,8 @@ export function normalizeUsage(
   if (modelUsage === null || typeof modelUsage !== 'object') return undefined;
   try {
     return usageOf(modelUsage as ModelUsage, hints);
-  } catch {
-    // A getter threw.
+  } catch (fault) {
+    diagnostics.fault('normalizeUsage', fault);
     return undefined;
   }
 }

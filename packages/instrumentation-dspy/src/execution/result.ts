@@ -62,6 +62,11 @@ export function follow(promise: Promise<unknown>, onValue: OnValue, onError: OnV
   );
 }
 
+/** {@link follow} for who wants to know of a failure alone. */
+export function followFailure(promise: Promise<unknown>, onError: OnValue): void {
+  promise.then(undefined, (error: unknown) => tell(onError, error));
+}
+
 /** Nothing that an observer throws may reach who receives the result. */
 export function tell<T>(observer: (value: T) => void, value: T): void {
   try {

@@ -6,7 +6,7 @@ import { diagnostics } from '../diagnostics.js';
 import { outcomeOf } from '../execution/ending.js';
 import { withoutServiceTracer } from '../execution/native.js';
 import type { Operation } from '../execution/operation.js';
-import { tell } from '../execution/result.js';
+import { followFailure } from '../execution/result.js';
 import { originalOf } from '../view.js';
 import { traceableService } from './custom-service.js';
 import { activeOperation, type GeneratorRun, runOf } from './run.js';
@@ -74,7 +74,7 @@ class ObservedAttempt implements Iterator {
   next(sent?: unknown): Promise<IteratorResult<unknown>> {
     const result = this.attempt.next(sent);
     try {
-      result.then(undefined, this.failed);
+      followFailure(result, this.failed);
     } catch (fault) {
       diagnostics.fault('generator.attempt', fault);
     }
@@ -93,9 +93,7 @@ class ObservedAttempt implements Iterator {
     return this;
   }
 
-  private readonly failed = (error: unknown): void => tell(this.noteFailure, error);
-
-  private readonly noteFailure = (error: unknown): void => {
+  private readonly failed = (error: unknown): void => {
     giveToolsBack(error);
     if (this.run === undefined) return;
     const outcome = outcomeOf(error, this.operation.signal);
