@@ -1,8 +1,8 @@
 import { type AxModule, loadedCopies } from './ax.js';
-import type { AutologClient } from './client.js';
 import type { MlflowDspyConfig } from './config/config.js';
 import type { MlflowDspyOptions } from './config/options.js';
 import { Runtime } from './runtime.js';
+import type { AutologClient } from './types.js';
 
 /**
  * What copies of this package in one process share (ESM beside CJS, two versions, a hot reload): the

@@ -1,43 +1,146 @@
-import type { ExporterStats, MlflowClient } from '@hokusai/exporter-mlflow';
-import type { MlflowDspyConfig } from './config/config.js';
-import type { SpanData, TraceData } from './processors/trace-data.js';
+import { isDeepStrictEqual } from 'node:util';
+import { MlflowClient, MlflowSpanExporter, type SpanLike } from '@hokusai/exporter-mlflow';
+import { MlflowDspyConfig } from './config/config.js';
+import type { OptionName } from './config/options.js';
+import type { ExportLane } from './pipeline/export-lane.js';
+import { createLanes, type Surroundings, serverOptions } from './pipeline/exporters.js';
+import type { SpanHub } from './pipeline/hub.js';
+import { Pipeline } from './pipeline/pipeline.js';
+import { Listeners } from './processors/listeners.js';
+import { describeSpan, describeTrace } from './processors/trace-data.js';
+import type { ProviderSetup } from './provider/setup.js';
+import type {
+  AutologClient,
+  AutologStats,
+  SpanListener,
+  TraceProcessor,
+  TracingMode,
+} from './types.js';
 
-/** Gets each finished trace, off the program's call stack. What it throws is reported and goes no further. */
-export type TraceProcessor = (trace: TraceData) => unknown;
+/** Options that decide where spans go; a new value needs new exporters. */
+const DESTINATION: readonly OptionName[] = [
+  'trackingUri',
+  'experimentId',
+  'experimentName',
+  'runId',
+  'username',
+  'password',
+  'token',
+  'headers',
+  'workspace',
+  'serverCertPath',
+  'clientCertPath',
+  'clientKeyPath',
+  'insecureTls',
+  'requestTimeoutMs',
+  'spool',
+  'spoolDirectory',
+  'exporters',
+  'traceBufferSize',
+  'flushIntervalMs',
+  'maxExportBatchSize',
+  'maxBufferBytes',
+  'maxQueueSize',
+  'shutdownTimeoutMs',
+];
 
-/** Gets each finished span, live, off the program's call stack. */
-export type SpanListener = (span: SpanData) => unknown;
-
-/** Where the spans are made: `joined`, `own` or `isolated` (see the README), `off` while tracing is off. */
-export type TracingMode = 'joined' | 'own' | 'isolated' | 'off';
-
-export interface AutologStats {
-  /** Spans that ended. */
-  received: number;
-  /** Spans that wait for the end of their trace or for the next hand-over to the exporters. */
-  waiting: number;
-  /** Spans given up before an exporter had them. */
-  dropped: number;
-  /** What the MLflow exporter counts; absent when spans do not go to MLflow. */
-  exporter?: ExporterStats;
+/** What a pipeline was made for. */
+interface Purpose {
+  readonly config: MlflowDspyConfig;
+  readonly surroundings: Surroundings;
 }
 
-/** What `autolog()` returns. The same object until `disableAutolog()`. */
-export interface AutologClient {
-  /** The configuration in force. */
-  readonly config: MlflowDspyConfig;
-  readonly mode: TracingMode;
-  /** MLflow's traces, runs and experiments at the configured destination. */
-  readonly mlflow: MlflowClient;
-  /**
-   * Resolves when everything finished so far is delivered (or kept, where the server cannot take it)
-   * and trace processors are done with it. Never rejects; may be called as often as wanted.
-   */
-  flush(): Promise<void>;
-  stats(): AutologStats;
-  /** Returns the function that removes it again. */
-  addTraceProcessor(processor: TraceProcessor): () => void;
-  removeTraceProcessor(processor: TraceProcessor): void;
-  /** Returns the function that removes it again. */
-  onSpan(listener: SpanListener): () => void;
+interface Running extends Purpose {
+  readonly pipeline: Pipeline;
+  readonly lanes: readonly ExportLane[];
+}
+
+export class Client implements AutologClient {
+  readonly #hub: SpanHub;
+  readonly #provider: ProviderSetup;
+  readonly #traces = new Listeners<readonly SpanLike[], ReturnType<typeof describeTrace>>(
+    'trace processor',
+    describeTrace,
+  );
+  readonly #spans = new Listeners<SpanLike, ReturnType<typeof describeSpan>>(
+    'span listener',
+    describeSpan,
+  );
+  #config = new MlflowDspyConfig({ enabled: false }, {});
+  #running: Running | undefined;
+  #mlflow: MlflowClient | undefined;
+
+  constructor(hub: SpanHub, provider: ProviderSetup) {
+    this.#hub = hub;
+    this.#provider = provider;
+  }
+
+  get config(): MlflowDspyConfig {
+    return this.#config;
+  }
+
+  get mode(): TracingMode {
+    return this.#running === undefined ? 'off' : (this.#provider.mode ?? 'off');
+  }
+
+  get mlflow(): MlflowClient {
+    this.#mlflow ??= new MlflowClient(serverOptions(this.#config));
+    return this.#mlflow;
+  }
+
+  /** Puts a configuration in force; exporters are kept where it asks for the same ones. */
+  start(config: MlflowDspyConfig): void {
+    const running = this.#running;
+    const surroundings = {
+      joined: this.#provider.mode === 'joined',
+      exportsToMlflow: this.#provider.exportsToMlflow,
+    };
+    this.#config = config;
+    if (running !== undefined && isAlike(running, { config, surroundings })) return;
+    const lanes = createLanes(config, surroundings, process.env);
+    const pipeline = new Pipeline(config, lanes, { traces: this.#traces, spans: this.#spans });
+    this.#running = { pipeline, lanes, config, surroundings };
+    // Not closed: the program may still be reading with it. Idle, it holds nothing.
+    this.#mlflow = undefined;
+    this.#hub.switchTo(pipeline);
+  }
+
+  /** Takes no more traces. What was begun is still delivered. */
+  stop(config: MlflowDspyConfig): void {
+    this.#config = config;
+    this.#running = undefined;
+    this.#hub.switchTo(undefined);
+  }
+
+  async flush(): Promise<void> {
+    await this.#hub.forceFlush();
+  }
+
+  stats(): AutologStats {
+    const stats = this.#running?.pipeline.stats() ?? { received: 0, waiting: 0, dropped: 0 };
+    const exporter = this.#running?.lanes
+      .map((lane) => lane.exporter)
+      .find((one) => one instanceof MlflowSpanExporter);
+    return exporter === undefined ? stats : { ...stats, exporter: exporter.stats() };
+  }
+
+  addTraceProcessor(processor: TraceProcessor): () => void {
+    return this.#traces.add(processor);
+  }
+
+  removeTraceProcessor(processor: TraceProcessor): void {
+    this.#traces.remove(processor);
+  }
+
+  onSpan(listener: SpanListener): () => void {
+    return this.#spans.add(listener);
+  }
+}
+
+function isAlike(a: Purpose, b: Purpose): boolean {
+  const options = (config: MlflowDspyConfig) => DESTINATION.map((name) => config[name]);
+  return isDeepStrictEqual(
+    [a.surroundings, options(a.config)],
+    [b.surroundings, options(b.config)],
+  );
 }

@@ -45,7 +45,7 @@ export class Endings {
     let delivering = false;
     const listener = () => {
       if (isHandledByOthers(signal, listener)) {
-        void this.#hub.forceFlush();
+        void this.#hub.deliver();
         return;
       }
       const end = () => {
@@ -54,7 +54,7 @@ export class Endings {
         process.kill(process.pid, signal);
       };
       // Somebody is impatient: what is left is kept, not waited for.
-      if (delivering || !this.#hub.pending) return end();
+      if (delivering || !(this.#hub.pending || this.#hub.flushing)) return end();
       delivering = true;
       void this.#deliver().then(end);
     };
@@ -69,7 +69,7 @@ export class Endings {
       // Not unref'd: it is what keeps the process alive for the delivery.
       timer = setTimeout(() => resolve('late'), this.#timeoutMs);
     });
-    const outcome = await Promise.race([this.#hub.forceFlush(), limit]);
+    const outcome = await Promise.race([this.#hub.deliver(), limit]);
     clearTimeout(timer);
     if (outcome === 'late') this.#hub.flushSync();
   }

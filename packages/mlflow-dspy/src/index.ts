@@ -26,13 +26,6 @@ export {
 } from './alerts/alert.js';
 export { logSink, type WebhookOptions, webhookSink } from './alerts/sinks.js';
 export { autolog, disableAutolog, getAutologClient } from './autolog.js';
-export type {
-  AutologClient,
-  AutologStats,
-  SpanListener,
-  TraceProcessor,
-  TracingMode,
-} from './client.js';
 export { MlflowDspyConfig } from './config/config.js';
 export type {
   ExporterName,
@@ -42,3 +35,10 @@ export type {
 } from './config/options.js';
 export type { ConfigProblem, Environment, Source } from './config/resolve.js';
 export type { SpanData, TraceData, TraceError } from './processors/trace-data.js';
+export type {
+  AutologClient,
+  AutologStats,
+  SpanListener,
+  TraceProcessor,
+  TracingMode,
+} from './types.js';

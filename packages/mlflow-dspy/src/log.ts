@@ -4,11 +4,13 @@ import { apiGlobals, isProviderInvisible, stepAside } from './provider/api-globa
 const NAMESPACE = '@hokusai/mlflow-dspy';
 const OURS = /^@hokusai\//;
 
+/** Texts that vary (what a server answered, what a listener threw) must not fill memory and log. */
+const MAX_SAID = 200;
 const said = new Set<string>();
 
 /** Warns once in the life of the process. Never throws. */
 export function warnOnce(message: string): void {
-  if (said.has(message)) return;
+  if (said.has(message) || said.size >= MAX_SAID) return;
   said.add(message);
   try {
     if (diagIsOutOfReach) console.warn(`${NAMESPACE}: ${message}`);
@@ -25,6 +27,11 @@ export function debug(message: string): void {
   } catch {
     // As above.
   }
+}
+
+/** What an error says, whatever was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : typeof error;
 }
 
 /** Forgets what was said; for tests. */

@@ -2,9 +2,12 @@
 const { isMainThread, parentPort }: typeof import('node:worker_threads') =
   require('node:worker_threads');
 
+type Switch = typeof import('./config/kill-switch.js', { with: { 'resolution-mode': 'import' }});
 type Package = typeof import('./index.js', { with: { 'resolution-mode': 'import' }});
 
-if (isMainThread || parentPort !== null) {
+const { isSwitchedOff }: Switch = require('./config/kill-switch.js');
+
+if ((isMainThread || parentPort !== null) && !isSwitchedOff(process.env)) {
   try {
     require('@hokusai/instrumentation-dspy/loader-hooks');
     const { autolog }: Package = require('@hokusai/mlflow-dspy');

@@ -1,9 +1,10 @@
 // `node --import @hokusai/mlflow-dspy/register app.js`: autolog() before the application, configured by
 // the environment alone. Whatever goes wrong here must not take the application down.
 import { isMainThread, parentPort } from 'node:worker_threads';
+import { isSwitchedOff } from './config/kill-switch.js';
 
 // Node preloads modules in its own thread of loader hooks too, a worker that nobody talks to.
-if (isMainThread || parentPort !== null) {
+if ((isMainThread || parentPort !== null) && !isSwitchedOff(process.env)) {
   try {
     // Before Ax is imported for the first time: for copies of Ax other than ours.
     await import('@hokusai/instrumentation-dspy/loader-hooks');

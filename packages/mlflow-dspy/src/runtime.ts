@@ -1,14 +1,14 @@
 import { DspyInstrumentation, type DspyInstrumentationConfig } from '@hokusai/instrumentation-dspy';
 import { type AxModule, importedEsmCopy, loadedCopies } from './ax.js';
-import type { AutologClient } from './client.js';
-import { Client } from './client-impl.js';
+import { Client } from './client.js';
 import { MlflowDspyConfig } from './config/config.js';
 import type { MlflowDspyOptions } from './config/options.js';
 import { Endings } from './endings.js';
-import { showWarnings, warnOnce } from './log.js';
+import { messageOf, showWarnings, warnOnce } from './log.js';
 import { SpanHub } from './pipeline/hub.js';
 import { ProviderSetup } from './provider/setup.js';
 import { checkApiCopies, checkPatched, checkUntouched } from './self-check.js';
+import type { AutologClient } from './types.js';
 
 /** Everything that `autolog()` has running; one in a process (`autolog.ts`). Its methods never throw. */
 export class Runtime {
@@ -25,13 +25,15 @@ export class Runtime {
   /** Without options: what runs goes on, else the environment decides. */
   enable(options?: MlflowDspyConfig | MlflowDspyOptions): AutologClient {
     if (options === undefined && this.#client !== undefined) return this.#client;
-    this.#client ??= new Client(this.#hub, this.#provider);
+    const client = this.#client ?? new Client(this.#hub, this.#provider);
+    this.#client = client;
     try {
-      this.#apply(this.#client, MlflowDspyConfig.from(options));
+      this.#apply(client, MlflowDspyConfig.from(options));
     } catch (error) {
-      warnOnce(`autolog() failed and tracing is off; the program is not affected: ${error}`);
+      warnOnce(`autolog() failed (${messageOf(error)}): nothing is traced.`);
+      this.disable();
     }
-    return this.#client;
+    return client;
   }
 
   disable(): void {
@@ -40,7 +42,7 @@ export class Runtime {
     try {
       if (client !== undefined) this.#stop(client, client.config);
     } catch (error) {
-      warnOnce(`disableAutolog() failed: ${error}`);
+      warnOnce(`disableAutolog() failed (${messageOf(error)}).`);
     }
   }
 

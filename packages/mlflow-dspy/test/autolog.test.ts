@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ax } from '@ax-llm/ax';
+import { DspyInstrumentation } from '@hokusai/instrumentation-dspy';
 import {
   autolog,
   disableAutolog,
@@ -177,6 +178,22 @@ describe('autolog()', () => {
       expect(() => autolog(config as never)).not.toThrow();
       disableAutolog();
     }
+  });
+});
+
+describe('a fault while autolog() puts a configuration in force', () => {
+  it('turns tracing off: what the old configuration would record may be what the new one forbids', async () => {
+    const { client, spans } = start();
+    const fault = vi.spyOn(DspyInstrumentation.prototype, 'setConfig').mockImplementation(() => {
+      throw new Error('fault');
+    });
+    expect(() => autolog({ trackingUri: `file:${folder}`, logInputs: false })).not.toThrow();
+    fault.mockRestore();
+    await ask();
+    await client.flush();
+    expect(spans).toEqual([]);
+    expect(getAutologClient()).toBeUndefined();
+    expect(warnings).toEqual([expect.stringContaining('autolog() failed (fault)')]);
   });
 });
 

@@ -6,14 +6,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MlflowClient } from '@hokusai/exporter-mlflow';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { copyInto, createApp } from './support/app.js';
+import { type App, copyInto, createApp } from './support/app.js';
 import { runNode } from './support/process.js';
 
 const SHUTDOWN_MS = 1000;
 /** What the machine may add to the limit: start and stop of timers, a busy machine. */
 const SLACK_MS = 2000;
 
-let app: ReturnType<typeof createApp>;
+let app: App;
 let program: string;
 let folder: string;
 let silent: Server;
@@ -22,7 +22,7 @@ let silentUri: string;
 let count = 0;
 
 beforeAll(async () => {
-  app = createApp();
+  app = await createApp();
   const fixture = fileURLToPath(new URL('./fixtures/ending.mjs', import.meta.url));
   program = copyInto(app.folder, fixture, 'ending.mjs');
   folder = await mkdtemp(join(tmpdir(), 'endings-'));
@@ -34,9 +34,9 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => closed.listen(0, '127.0.0.1', resolve));
   deadUri = `http://127.0.0.1:${(closed.address() as AddressInfo).port}`;
   await new Promise((resolve) => closed.close(resolve));
-});
+}, 150_000);
 afterAll(async () => {
-  app.remove();
+  app?.remove();
   silent.close();
   await rm(folder, { recursive: true, force: true });
 });

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { MlflowClient } from '@hokusai/exporter-mlflow';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { collectorOrSkip, startCollector } from '../../../test/support/collector.js';
-import { copyInto, createApp } from './support/app.js';
+import { type App, copyInto, createApp } from './support/app.js';
 import { runNode } from './support/process.js';
 
 const EXAMPLES = fileURLToPath(new URL('../../../examples', import.meta.url));
@@ -13,15 +13,15 @@ const NAME = 'AxGen(question -> answer)';
 const ANSWERED = "{ answer: 'four' }\n";
 const TRACE = { name: NAME, types: ['CHAIN', 'CHAT_MODEL'], answer: 'four' };
 
-let app: ReturnType<typeof createApp>;
+let app: App;
 let folder: string;
 beforeAll(async () => {
-  app = createApp();
+  app = await createApp();
   copyInto(app.folder, EXAMPLES, 'examples');
   folder = await mkdtemp(join(tmpdir(), 'examples-'));
-});
+}, 150_000);
 afterAll(async () => {
-  app.remove();
+  app?.remove();
   await rm(folder, { recursive: true, force: true });
 });
 

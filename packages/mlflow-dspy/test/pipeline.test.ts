@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SpanLike } from '@hokusai/exporter-mlflow';
 import { MlflowDspyConfig, type MlflowDspyOptions } from '@hokusai/mlflow-dspy';
-import { context, diag, type Span, trace } from '@opentelemetry/api';
+import { context, diag, ROOT_CONTEXT, type Span, trace } from '@opentelemetry/api';
 import { BasicTracerProvider, type SpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { forgetWarnings } from '../src/log.js';
@@ -66,6 +66,7 @@ afterEach(() => {
 const MLFLOW: LaneOptions = {
   name: 'MLflow',
   programsOnly: true,
+  reportsItself: false,
   concurrency: Number.POSITIVE_INFINITY,
   maxWaitingSpans: Number.POSITIVE_INFINITY,
 };
@@ -377,7 +378,34 @@ describe('the way to an exporter', () => {
   });
 });
 
+describe('a trace of very many spans', () => {
+  it('goes its way', async () => {
+    const { start, exporter, hub, listeners } = make();
+    let reported = 0;
+    listeners.traces.add(({ spans }) => {
+      reported = spans.length;
+    });
+    const root = start('root');
+    for (let i = 0; i < 150_000; i++) start('s', root).end();
+    await hub.forceFlush();
+    root.end();
+    await hub.forceFlush();
+    expect(exporter.names).toHaveLength(150_001);
+    expect(reported).toBe(150_001);
+  }, 60_000);
+});
+
 describe('listeners', () => {
+  it('change nothing that is exported', async () => {
+    const { start, listeners, exporter, hub } = make();
+    listeners.spans.add(({ attributes }) => {
+      attributes['dspy.module.name'] = 'changed';
+    });
+    start('a').end();
+    await hub.forceFlush();
+    expect(exporter.batches[0]?.[0]?.attributes['dspy.module.name']).toBe('a');
+  });
+
   it('are told off the call stack, in order, and may be removed', async () => {
     const { start, listeners, hub } = make();
     const traces: string[] = [];
@@ -438,6 +466,55 @@ describe('listeners', () => {
 });
 
 describe('a fault inside', () => {
+  it('reaches no timer, where it would end the process', async () => {
+    const { start, pipeline } = make({ traceBufferSize: 1 });
+    const lane = new ExportLane(new Exporter(), MLFLOW);
+    lane.push = () => {
+      throw new Error('fault');
+    };
+    const broken = new Pipeline(new MlflowDspyConfig({ traceBufferSize: 1 }, {}), [lane], {
+      traces: new Listeners('', describeTrace),
+      spans: new Listeners('', describeSpan),
+    });
+    const { hub } = make();
+    hub.switchTo(broken);
+    const provider = new BasicTracerProvider({ spanProcessors: [hub as unknown as SpanProcessor] });
+    provider
+      .getTracer('t')
+      .startSpan('a', { attributes: { 'dspy.module.name': 'a' } })
+      .end();
+    await expect.poll(() => warnings).toEqual([expect.stringContaining('Internal fault')]);
+    start('b').end();
+    expect(() => hub.flushSync()).not.toThrow();
+    await hub.forceFlush();
+    expect(pipeline.stats().received).toBe(1);
+  });
+
+  it('of the context manager stops neither listeners nor exporters', async () => {
+    const { start, listeners, exporter, hub } = make();
+    const told: string[] = [];
+    listeners.traces.add(({ name }) => told.push(name));
+    start('a').end();
+    context.setGlobalContextManager({
+      active: () => ROOT_CONTEXT,
+      with: () => {
+        throw new Error('context');
+      },
+      bind: (_, target) => target,
+      enable() {
+        return this;
+      },
+      disable() {
+        return this;
+      },
+    });
+    await hub.forceFlush();
+    context.disable();
+    expect(told).toEqual(['a']);
+    expect(exporter.names).toEqual(['a']);
+    expect(warnings).toEqual([]);
+  });
+
   it('reaches neither start nor end of a span', () => {
     const { start, hub, pipeline } = make();
     pipeline.buffer.onStart = () => {

@@ -1,25 +1,26 @@
 import { cpSync, rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MlflowClient } from '@hokusai/exporter-mlflow';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { copyInto, createApp } from './support/app.js';
+import { type App, copyInto, createApp } from './support/app.js';
 import { runNode } from './support/process.js';
 
 const ROOT_MODULES = fileURLToPath(new URL('../../../node_modules', import.meta.url));
 const FIXTURES = fileURLToPath(new URL('./fixtures', import.meta.url));
 
-let app: ReturnType<typeof createApp>;
+let app: App;
 let folder: string;
 beforeAll(async () => {
-  app = createApp();
+  app = await createApp();
   copyInto(app.folder, FIXTURES, 'fixtures');
   folder = await mkdtemp(join(tmpdir(), 'surroundings-'));
-});
+}, 150_000);
 afterAll(async () => {
-  app.remove();
+  app?.remove();
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -121,6 +122,28 @@ describe('an application that does the same by hand', () => {
       expect.stringContaining('has an MlflowSpanExporter'),
     ]);
     expect(await traces()).toEqual([TRACE]);
+  });
+});
+
+describe('a webhook that does not answer', () => {
+  it('delays the end of the process by no more than the limit', async () => {
+    const silent = createServer(() => {});
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const { port } = silent.address() as AddressInfo;
+    const { code, stdout, stderr, endedAfterMs } = await runNode(
+      ['fixtures/alert-to-nowhere.mjs'],
+      {
+        cwd: app.folder,
+        env: {
+          MLFLOW_TRACKING_URI: `file:${folder}/webhook`,
+          MLFLOW_DSPY_SHUTDOWN_TIMEOUT: '500',
+          WEBHOOK: `http://127.0.0.1:${port}`,
+        },
+      },
+    );
+    silent.close();
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: 'four\n', stderr: '' });
+    expect(endedAfterMs).toBeLessThan(3000);
   });
 });
 

@@ -75,7 +75,7 @@ export function alertOn(
 
 function check(conditions: AlertConditions): AlertConditions {
   const checked: Record<string, number> = {};
-  for (const [name, value] of Object.entries(conditions)) {
+  for (const [name, value] of Object.entries(conditions ?? {})) {
     if (value === undefined) continue;
     if (!CONDITIONS.includes(name as keyof AlertConditions)) {
       warnOnce(

@@ -1,3 +1,6 @@
+import { request as httpRequest, type RequestOptions } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { warnOnce } from '../log.js';
 import type { Alert, AlertSink } from './alert.js';
 
@@ -27,47 +30,64 @@ const FIRST_PAUSE_MS = 500;
  * show. What fails for good is reported once; a URL that is none is reported at once and posts nothing.
  */
 export function webhookSink(url: string, options: WebhookOptions = {}): AlertSink {
-  if (!isHttpUrl(url)) {
+  const target = toHttpUrl(url);
+  if (target === undefined) {
     // The URL of a webhook is most often a secret.
     warnOnce('webhookSink: the URL is not an http(s) URL; no alert is posted.');
     return () => undefined;
   }
-  return (alert) => post(url, alert, options);
+  return (alert) => deliver(target, alert, options);
 }
 
-function isHttpUrl(url: unknown): boolean {
-  try {
-    return /^https?:$/.test(new URL(url as string).protocol);
-  } catch {
-    return false;
-  }
+function toHttpUrl(url: string): URL | undefined {
+  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  return parsed !== undefined && /^https?:$/.test(parsed.protocol) ? parsed : undefined;
 }
 
-async function post(url: string, alert: Alert, options: WebhookOptions): Promise<void> {
+async function deliver(url: URL, alert: Alert, options: WebhookOptions): Promise<void> {
   const { headers, timeoutMs = DEFAULT_TIMEOUT_MS, attempts = DEFAULT_ATTEMPTS } = options;
   const body = JSON.stringify({ ...alert, text: alert.message });
+  const request: RequestOptions = {
+    method: 'POST',
+    headers: {
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(body),
+      ...headers,
+    },
+  };
   for (let attempt = 1; ; attempt++) {
-    const reason = await fetch(url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json', ...headers },
-      body,
-      signal: AbortSignal.timeout(timeoutMs),
-    }).then(
-      async (response: Response) => {
-        await response.body?.cancel();
-        return response.ok ? undefined : response.status;
-      },
-      (error: Error) => error,
+    const signal = AbortSignal.timeout(timeoutMs);
+    const outcome = await post(url, { ...request, signal }, body).catch(
+      (error: NodeJS.ErrnoException) => error,
     );
-    if (reason === undefined) return;
-    if (attempt >= attempts || !mayRetry(reason)) {
+    if (typeof outcome === 'number' && outcome >= 200 && outcome < 300) return;
+    if (attempt >= attempts || !mayRetry(outcome)) {
       const why =
-        typeof reason === 'number' ? `it answered ${reason}` : `no answer (${reason.name})`;
-      throw new Error(`the webhook at ${new URL(url).host} did not take an alert: ${why}`);
+        typeof outcome === 'number'
+          ? `it answered ${outcome}`
+          : `no answer (${signal.aborted ? `within ${timeoutMs} ms` : outcome.code})`;
+      throw new Error(`the webhook at ${url.host} did not take an alert: ${why}`);
     }
-    await new Promise((resolve) => setTimeout(resolve, FIRST_PAUSE_MS * 2 ** (attempt - 1)));
+    await sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1), undefined, { ref: false });
   }
 }
 
-const mayRetry = (reason: number | Error): boolean =>
-  typeof reason !== 'number' || reason === 408 || reason === 429 || reason >= 500;
+/**
+ * The status of the answer. Not `fetch`: an alert under way must not keep a program alive that has
+ * nothing else to do; `flush()`, and the end of the process within its limit, wait for it.
+ */
+function post(url: URL, options: RequestOptions, body: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
+    const request = send(url, options, (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    });
+    request.on('socket', (socket) => socket.unref());
+    request.on('error', reject);
+    request.end(body);
+  });
+}
+
+const mayRetry = (outcome: number | Error): boolean =>
+  typeof outcome !== 'number' || outcome === 408 || outcome === 429 || outcome >= 500;

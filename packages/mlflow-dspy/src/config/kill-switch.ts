@@ -1,4 +1,4 @@
-import { parseList } from './parse.js';
+import { parseBoolean, parseList } from './parse.js';
 import type { ConfigProblem, Environment } from './resolve.js';
 
 /** The name of the DSPy instrumentation in `OTEL_NODE_*_INSTRUMENTATIONS`. */
@@ -26,6 +26,11 @@ export function killSwitch(env: Environment): { by?: string; problems: ConfigPro
     return { by: 'OTEL_NODE_ENABLED_INSTRUMENTATIONS', problems };
   }
   return { problems };
+}
+
+/** The environment alone says, and without a doubt, that nothing is to be traced. */
+export function isSwitchedOff(env: Environment): boolean {
+  return parseBoolean(env.MLFLOW_DSPY_ENABLED ?? '') === false || killSwitch(env).by !== undefined;
 }
 
 const listed = (names: string | undefined): boolean =>

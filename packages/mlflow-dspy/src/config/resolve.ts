@@ -57,7 +57,7 @@ function readOptions(options: unknown, problems: ConfigProblem[]): Record<string
     return {};
   }
   const given: Record<string, unknown> = {};
-  for (const name of Object.keys(options)) {
+  for (const name of namesOf(options)) {
     if (!Object.hasOwn(fields, name)) {
       problems.push(unknown('option', name, optionNames));
       continue;
@@ -70,6 +70,15 @@ function readOptions(options: unknown, problems: ConfigProblem[]): Record<string
     }
   }
   return given;
+}
+
+function namesOf(options: object): string[] {
+  try {
+    return Object.keys(options);
+  } catch {
+    // A proxy may refuse.
+    return [];
+  }
 }
 
 function find<K extends OptionName>(
@@ -174,7 +183,7 @@ const LONGEST_SHOWN = 100;
 function show(value: unknown): string {
   let text: string;
   if (typeof value === 'string') text = JSON.stringify(value);
-  else if (Array.isArray(value)) text = `[${value.map(show).join(', ')}]`;
+  else if (Array.isArray(value)) text = `[${value.slice(0, 10).map(show).join(', ')}]`;
   else if (typeof value === 'object' && value !== null) text = 'an object';
   else if (typeof value === 'function') text = 'a function';
   else text = String(value);

@@ -1,6 +1,6 @@
 import type { SpanLike } from '@hokusai/exporter-mlflow';
 import { context, createContextKey, ROOT_CONTEXT } from '@opentelemetry/api';
-import { warnOnce } from '../log.js';
+import { messageOf, warnOnce } from '../log.js';
 
 /** The exporter interface of both SDK lines, and `flushSync` of those that have it. */
 export interface LaneExporter {
@@ -15,6 +15,8 @@ export interface LaneOptions {
   readonly name: string;
   /** Spans of traces without a program are left out. */
   readonly programsOnly: boolean;
+  /** The exporter says itself what it could not deliver. */
+  readonly reportsItself: boolean;
   /** `export()` calls at once. */
   readonly concurrency: number;
   /** Spans that may wait for their turn; beyond it new ones are dropped. */
@@ -25,9 +27,18 @@ export interface LaneOptions {
 // not traced. `createContextKey` is `Symbol.for`, whichever copy makes it.
 const SUPPRESS_TRACING = createContextKey('OpenTelemetry SDK Context Key SUPPRESS_TRACING');
 
-/** Runs `fn` where instrumentations make no spans. */
+/** Runs `fn` where instrumentations make no spans. A context manager that throws costs only that. */
 export function untraced<T>(fn: () => T): T {
-  return context.with(ROOT_CONTEXT.setValue(SUPPRESS_TRACING, true), fn);
+  let hasBegun = false;
+  try {
+    return context.with(ROOT_CONTEXT.setValue(SUPPRESS_TRACING, true), () => {
+      hasBegun = true;
+      return fn();
+    });
+  } catch (error) {
+    if (hasBegun) throw error;
+    return fn();
+  }
 }
 
 /** The way to one exporter: batches in order, a bounded number at once, each acknowledged once. */
@@ -86,7 +97,7 @@ export class ExportLane {
     try {
       this.#exporter.flushSync?.();
     } catch (error) {
-      warnOnce(`The ${this.options.name} exporter failed: ${String(error)}`);
+      warnOnce(`The ${this.options.name} exporter failed: ${messageOf(error)}`);
     }
   }
 
@@ -121,7 +132,7 @@ export class ExportLane {
       if (answered) return;
       answered = true;
       this.#running--;
-      if (error !== undefined) {
+      if (error !== undefined && !this.options.reportsItself) {
         warnOnce(`The ${this.options.name} exporter failed: ${messageOf(error)}`);
       }
       this.#next();
@@ -129,7 +140,7 @@ export class ExportLane {
     try {
       untraced(() =>
         this.#exporter.export(batch as never, ({ code, error }) =>
-          done(code === 0 ? undefined : (error ?? 'no reason given')),
+          done(code === 0 ? undefined : (error ?? new Error('no reason given'))),
         ),
       );
     } catch (error) {
@@ -145,6 +156,3 @@ async function attempt(name: string, work: () => Promise<void> | undefined): Pro
     warnOnce(`The ${name} exporter failed: ${messageOf(error)}`);
   }
 }
-
-const messageOf = (error: unknown): string =>
-  error instanceof Error ? error.message : String(error);

@@ -54,6 +54,7 @@ function mlflowLane(config: MlflowDspyConfig, env: Environment): ExportLane {
   return new ExportLane(exporter, {
     name: 'MLflow',
     programsOnly: true,
+    reportsItself: true,
     // It has a queue of its own, bounded in bytes, and a spool behind it.
     concurrency: Number.POSITIVE_INFINITY,
     maxWaitingSpans: Number.POSITIVE_INFINITY,
@@ -64,6 +65,7 @@ function plainLane(config: MlflowDspyConfig, name: string, exporter: LaneExporte
   return new ExportLane(exporter, {
     name,
     programsOnly: false,
+    reportsItself: false,
     concurrency: OTLP_CONCURRENCY,
     maxWaitingSpans: config.maxQueueSize ?? OTLP_MAX_WAITING_SPANS,
   });

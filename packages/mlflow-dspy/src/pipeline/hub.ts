@@ -1,8 +1,10 @@
 import type { SpanLike } from '@hokusai/exporter-mlflow';
 import type { Span } from '@opentelemetry/api';
-import { warnOnce } from '../log.js';
+import { messageOf, warnOnce } from '../log.js';
 import type { SpanSink } from '../provider/span-sink.js';
 import type { Pipeline } from './pipeline.js';
+
+const KEEP_ALIVE_MS = 1000;
 
 /**
  * The span processor that is attached to a tracer provider, once and for good. Pipelines come and go
@@ -46,10 +48,19 @@ export class SpanHub implements SpanSink {
     }
   }
 
+  /** Resolves when everything that has ended is delivered. Never rejects, and keeps no process alive. */
+  async deliver(): Promise<void> {
+    try {
+      await Promise.all(this.#all().map((pipeline) => pipeline.flush()));
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
+
   async forceFlush(): Promise<void> {
-    // Waits for a server are unref'd; who awaits a flush keeps the process for it.
-    const keepAlive = setInterval(() => {}, 1_000);
-    await Promise.all(this.#all().map((pipeline) => pipeline.flush()));
+    // What is waited for may be unref'd; who awaits a flush keeps the process for it.
+    const keepAlive = setInterval(() => {}, KEEP_ALIVE_MS);
+    await this.deliver();
     clearInterval(keepAlive);
   }
 
@@ -60,12 +71,21 @@ export class SpanHub implements SpanSink {
 
   /** For `process.on('exit')`: everything is with the exporters, and kept by those that can. */
   flushSync(): void {
-    for (const pipeline of this.#all()) pipeline.flushSync();
+    try {
+      for (const pipeline of this.#all()) pipeline.flushSync();
+    } catch (error) {
+      this.#failed(error);
+    }
   }
 
   /** `true` when something may still have to be delivered. */
   get pending(): boolean {
     return this.#all().some((pipeline) => pipeline.pending);
+  }
+
+  /** `true` while something is being delivered. */
+  get flushing(): boolean {
+    return this.#all().some((pipeline) => pipeline.flushing);
   }
 
   #all(): Pipeline[] {
@@ -79,7 +99,7 @@ export class SpanHub implements SpanSink {
 
   #failed(error: unknown): void {
     warnOnce(
-      `Internal fault in the span processor (${error instanceof Error ? error.name : typeof error}); the program is not affected.`,
+      `Internal fault in the span processor (${messageOf(error)}); the program is not affected.`,
     );
   }
 }

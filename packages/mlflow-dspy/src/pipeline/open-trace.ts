@@ -59,7 +59,7 @@ export class OpenTrace {
   /** Gives the waiting spans away; `keep`: and holds on to them for the report of the whole trace. */
   take(keep: boolean): Batch {
     const batch = { spans: this.#waiting, bytes: this.#bytes, wanted: this.wanted };
-    if (keep) this.#handedOn.push(...this.#waiting);
+    if (keep) this.#handedOn = this.#handedOn.concat(this.#waiting);
     this.#waiting = [];
     this.#bytes = 0;
     return batch;

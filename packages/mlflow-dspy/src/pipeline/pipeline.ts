@@ -31,6 +31,7 @@ export class Pipeline {
   readonly #maxExportBatchSize: number;
   #received = 0;
   #handedOn = false;
+  #flushing = 0;
 
   constructor(
     config: MlflowDspyConfig,
@@ -58,9 +59,14 @@ export class Pipeline {
     this.buffer.onEnd(span);
   }
 
-  /** Something was handed to the exporters since the last `flush()`, or waits here. */
+  /** Something waits here, or was handed to the exporters and not flushed since. */
   get pending(): boolean {
     return this.#handedOn || this.buffer.held > 0;
+  }
+
+  /** A `flush()` is under way. */
+  get flushing(): boolean {
+    return this.#flushing > 0;
   }
 
   stats(): PipelineStats {
@@ -72,11 +78,13 @@ export class Pipeline {
   async flush(): Promise<void> {
     this.buffer.drain();
     this.#handedOn = false;
+    this.#flushing++;
     await Promise.all([
       this.#listeners.traces.settle(),
       this.#listeners.spans.settle(),
       ...this.#lanes.map((lane) => lane.flush()),
     ]);
+    this.#flushing--;
   }
 
   flushSync(): void {
@@ -107,7 +115,7 @@ export class Pipeline {
           lane.push(spans);
           spans = [];
         }
-        spans.push(...batch.spans);
+        spans = spans.length === 0 ? [...batch.spans] : spans.concat(batch.spans);
       }
       if (spans.length > 0) lane.push(spans);
     }

@@ -1,6 +1,6 @@
 import type { SpanLike } from '@hokusai/exporter-mlflow';
 import type { Span } from '@opentelemetry/api';
-import { warnOnce } from '../log.js';
+import { messageOf, warnOnce } from '../log.js';
 import { type Batch, OpenTrace } from './open-trace.js';
 
 export interface TraceBufferOptions {
@@ -25,7 +25,7 @@ export interface TraceBufferOptions {
 /** A long execution is exported in parts, so that a crash loses no more than this. Milliseconds. */
 const PARTIAL_AFTER_MS = 30_000;
 /** Spans that never end (a call that hangs, an abandoned stream) are forgotten. Milliseconds. */
-const FORGET_AFTER_MS = 10 * 60_000;
+const FORGET_AFTER_MS = 60 * 60_000;
 const MAX_OPEN_TRACES = 100_000;
 /** The sampled bit of the W3C trace flags. */
 const SAMPLED = 1;
@@ -171,7 +171,12 @@ export class TraceBuffer {
     const batches = this.#collected;
     this.#collected = [];
     for (const batch of batches) this.#release(batch);
-    this.#options.handOn(batches);
+    try {
+      this.#options.handOn(batches);
+    } catch (error) {
+      // Most often we are called by a timer, where a throw would end the process.
+      warnOnce(`Internal fault while handing spans on (${messageOf(error)}); spans were lost.`);
+    }
   }
 
   #watch(): void {
@@ -193,7 +198,6 @@ export class TraceBuffer {
     const quiet = now - trace.lastChange;
     if (quiet > FORGET_AFTER_MS) {
       this.#open.delete(trace.traceId);
-      this.#report(trace);
       this.#collect(trace);
     } else if (trace.waiting > 0 && trace.rootEnded && quiet >= this.#options.flushIntervalMs) {
       // The root has ended and a child has not: it may never, so the trace does not wait for it.

@@ -1,4 +1,4 @@
-import { warnOnce } from '../log.js';
+import { messageOf, warnOnce } from '../log.js';
 import { untraced } from '../pipeline/export-lane.js';
 
 type Listener<T> = (value: T) => unknown;
@@ -84,8 +84,7 @@ export class Listeners<Raw, T> {
   }
 
   #failed(error: unknown): void {
-    const reason = error instanceof Error ? error.message : typeof error;
-    warnOnce(`A ${this.#what} failed (${reason}); tracing goes on.`);
+    warnOnce(`A ${this.#what} failed (${messageOf(error)}); tracing goes on.`);
   }
 }
 

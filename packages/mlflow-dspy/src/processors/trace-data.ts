@@ -127,7 +127,8 @@ export function describeSpan(span: SpanLike): SpanData {
         message: span.status.message ?? '',
       },
     }),
-    attributes,
+    // A copy: what a listener does to it must not be exported.
+    attributes: { ...attributes },
   };
 }
 
