@@ -8,13 +8,14 @@ import { build } from 'esbuild';
 import { runBundle } from '../lib/run-bundle.js';
 
 const out = mkdtempSync(join(tmpdir(), 'esbuild-'));
-const common = /** @type {const} */ ({
+/** @type {import('esbuild').BuildOptions} */
+const common = {
   entryPoints: [join(import.meta.dirname, 'app.js')],
   bundle: true,
   platform: 'node',
   target: 'node20',
   minify: true,
-});
+};
 const cjs = join(out, 'app.cjs');
 await build({ ...common, format: 'cjs', outfile: cjs });
 

@@ -236,6 +236,24 @@ describe('disableAutolog()', () => {
   });
 });
 
+describe('the content switches of both conventions', () => {
+  it.each([
+    ['OPENINFERENCE_HIDE_INPUTS', 'true', [false, true]],
+    ['OPENINFERENCE_HIDE_INPUTS', 'ture', [false, true]],
+    ['OPENINFERENCE_HIDE_OUTPUTS', 'TRUE ', [true, false]],
+    ['OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT', 'false', [false, false]],
+    ['OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT', 'no_content', [false, false]],
+    ['OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT', 'SPAN_ONLY', [true, true]],
+  ])('%s=%j takes content away, whatever code says', async (name, value, recorded) => {
+    vi.stubEnv(name, value);
+    const { client, traces } = start({ logInputs: true, logOutputs: true });
+    await ask();
+    await client.flush();
+    const [trace] = traces;
+    expect([trace?.inputs !== undefined, trace?.outputs !== undefined]).toEqual(recorded);
+  });
+});
+
 describe('what the guide configures', () => {
   it('filters programs by name and type', async () => {
     const { client, traces } = start({ moduleFilter: (name) => name === 'EmailDraft' });
