@@ -39,6 +39,7 @@ export const DSPY_STREAM_CHUNKS = 'dspy.stream.chunks';
 export const DSPY_STREAM_TIME_TO_FIRST_CHUNK = 'dspy.stream.time_to_first_chunk';
 export const DSPY_SAMPLES = 'dspy.samples';
 export const DSPY_BEST_REWARD = 'dspy.best.reward';
+export const DSPY_PROVIDER_REQUEST_ID = 'dspy.provider.request_id';
 export const DSPY_ROUTER_SERVICE = 'dspy.router.service';
 
 export const DSPY_RUN_KIND = 'dspy.run.kind';

@@ -66,6 +66,7 @@ export const MCP_RESOURCE_URI = 'mcp.resource.uri';
 export const SERVER_ADDRESS = 'server.address';
 export const SERVER_PORT = 'server.port';
 export const ERROR_TYPE = 'error.type';
+export const HTTP_RESPONSE_STATUS_CODE = 'http.response.status_code';
 
 export const EXCEPTION_EVENT = 'exception';
 export const EXCEPTION_TYPE = 'exception.type';

@@ -5,6 +5,7 @@ import {
   DSPY_ATTEMPT_EVENT,
   DSPY_ATTEMPT_INDEX,
   DSPY_OUTCOME,
+  DSPY_PROVIDER_REQUEST_ID,
   DSPY_TRUNCATED,
   type Outcome,
 } from '../attributes/dspy.js';
@@ -14,6 +15,7 @@ import {
   EXCEPTION_MESSAGE,
   EXCEPTION_STACKTRACE,
   EXCEPTION_TYPE,
+  HTTP_RESPONSE_STATUS_CODE,
 } from '../attributes/gen-ai.js';
 import {
   INPUT_MIME_TYPE,
@@ -283,8 +285,12 @@ export class Operation {
   }
 
   #writeFailure(outcome: Outcome, error: unknown): void {
-    const { type, code, message, stack } = this.#describe(error);
+    const { type, code, message, stack, status, requestId } = this.#describe(error);
     this.set(ERROR_TYPE, outcome === 'timeout' ? 'timeout' : code);
+    if (this.kind.role === 'model') {
+      this.set(HTTP_RESPONSE_STATUS_CODE, status);
+      this.set(DSPY_PROVIDER_REQUEST_ID, requestId);
+    }
     this.span.setStatus({ code: SpanStatusCode.ERROR, message });
     const event: Attributes = { [EXCEPTION_TYPE]: type, [EXCEPTION_MESSAGE]: message };
     if (stack !== undefined) event[EXCEPTION_STACKTRACE] = stack;

@@ -86,6 +86,8 @@ export const ATTRIBUTES: Readonly<Record<string, AttributeRule>> = {
   metadata: { type: 'json' },
   'tag.tags': { type: 'string[]' },
   'error.type': { type: 'string' },
+  'http.response.status_code': { type: 'int', on: MODEL },
+  'dspy.provider.request_id': { type: 'string', on: MODEL },
 
   'gen_ai.workflow.name': { type: 'string', on: PROGRAM, start: true },
   'gen_ai.agent.name': { type: 'string', on: ['AGENT'], start: true },

@@ -77,6 +77,7 @@ describeMajors('a failed model call', AX_MAJORS, (bench) => {
     expect(call.attributes).toMatchObject({
       'dspy.outcome': 'error',
       'error.type': expect.stringMatching(/^(400|invalid_request_error)$/),
+      'http.response.status_code': 400,
       'gen_ai.request.model': 'gpt-4o-mini',
     });
     expect(exceptionsOf(call)).toMatchObject([
@@ -85,6 +86,7 @@ describeMajors('a failed model call', AX_MAJORS, (bench) => {
     const program = tracing.span(/^invoke_workflow/);
     expect(program.status.code).toBe(SpanStatusCode.ERROR);
     expect(program.attributes['dspy.outcome']).toBe('error');
+    expect(program.attributes['http.response.status_code']).toBeUndefined();
     expect(exceptionsOf(program)).toMatchObject([
       {
         'exception.type': 'AxGenerateError',

@@ -201,3 +201,16 @@ describe('the description of a program', () => {
     expect(described()[1]).toBe('Be kind to whoever asks you something');
   });
 });
+
+describe('a model call that its provider refused', () => {
+  it('names the request, so that the provider can be asked', async () => {
+    const refused = Object.assign(new Error('overloaded'), { status: 529, requestId: 'req_01A' });
+    const service = mockService(ax, { before: () => Promise.reject(refused) });
+    await expect(generator().forward(service, QUESTION)).rejects.toThrow();
+    expect(tracing.span('chat').attributes).toMatchObject({
+      'http.response.status_code': 529,
+      'dspy.provider.request_id': 'req_01A',
+      'error.type': '529',
+    });
+  });
+});
