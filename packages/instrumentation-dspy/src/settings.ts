@@ -63,6 +63,8 @@ const OPTIONS: Readonly<Record<keyof DspyInstrumentationConfig, OptionKind>> = {
   recordOptimizerCalls: 'boolean',
 };
 
+export const OPTION_NAMES: readonly string[] = Object.keys(OPTIONS);
+
 /** Options whose misreading would record what was to stay private: the private side is taken. */
 const PRIVATE_SIDE: Partial<Record<keyof DspyInstrumentationConfig, boolean>> = {
   logInputs: false,
@@ -148,7 +150,7 @@ function checkOptions(config: DspyInstrumentationConfig): DspyInstrumentationCon
     if (kind === undefined) {
       diagnostics.warnOnce(
         `option ${name}`,
-        `option "${safeString(name)}" is unknown and has no effect. Known: ${Object.keys(OPTIONS).join(', ')}`,
+        `option "${safeString(name)}" is unknown and has no effect. Known: ${OPTION_NAMES.join(', ')}`,
       );
     } else if (kindOf(value) !== kind) {
       const fallback = PRIVATE_SIDE[key];
