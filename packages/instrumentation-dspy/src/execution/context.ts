@@ -1,10 +1,11 @@
 import type { Attributes, Context } from '@opentelemetry/api';
 import { createContextKey, INVALID_SPAN_CONTEXT, ROOT_CONTEXT, trace } from '@opentelemetry/api';
-import type { Operation } from './operation.js';
+import type { Inherited, Operation } from './operation.js';
 
 // The API makes context keys of equal descriptions equal, so that two copies of this package share them.
 const OPERATION_KEY = createContextKey('@hokusai/instrumentation-dspy operation v1');
 const TRACE_VALUES_KEY = createContextKey('@hokusai/instrumentation-dspy trace values v1');
+const UNTRACED_KEY = createContextKey('@hokusai/instrumentation-dspy untraced v1');
 /**
  * Set to the span of a model call while it runs, so that an instrumentation of the provider's client
  * does not report the same call again: open-telemetry/semantic-conventions-genai#475.
@@ -40,6 +41,24 @@ export function traceValuesOf(context: Context): TraceValues | undefined {
 
 export function withTraceValues(context: Context, values: TraceValues): Context {
   return context.setValue(TRACE_VALUES_KEY, values);
+}
+
+/** What a call that makes no span passes on to calls below, in the place of the operation around it. */
+interface PassedOn {
+  readonly around: Operation;
+  readonly inherited: Inherited;
+}
+
+export function withInherited(context: Context, around: Operation, inherited: Inherited): Context {
+  const passedOn: PassedOn = { around, inherited };
+  return context.setValue(UNTRACED_KEY, passedOn);
+}
+
+/** What is passed on to a call below an operation. */
+export function inheritedFrom(context: Context, around: Operation): Inherited {
+  const passedOn = context.getValue(UNTRACED_KEY) as PassedOn | undefined;
+  // Another operation in between has read its own inputs.
+  return passedOn?.around === around ? passedOn.inherited : around.inherited;
 }
 
 /** `true` where a model call is already being reported, by this package or by another. */

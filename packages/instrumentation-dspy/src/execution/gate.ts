@@ -10,15 +10,18 @@ import { inTime } from './callback.js';
 import {
   contextOfDecision,
   FILTERED,
+  inheritedFrom,
   isInference,
   scopeOf,
   type TraceValues,
   traceValuesOf,
   UNSAMPLED,
+  withInherited,
 } from './context.js';
 import type { CallKind, Subject } from './kinds.js';
 import { type Inherited, isAnyUnderWay, Operation } from './operation.js';
 import { explicitContext, optionsOf, signalOf, withOwnIdentity } from './options.js';
+import { sanitizeInput } from './sanitize.js';
 
 /**
  * What becomes of a call: it is traced (an operation, running in `operation.context`), it runs in a
@@ -96,10 +99,16 @@ function beginBelow(
   if (above.childMode === 'summed') {
     return kind.role === 'model' ? counted(copy, settings, kind, above) : undefined;
   }
-  if (kind.role !== 'model' && !settings.steps && above.childMode === 'nested') return undefined;
+  if (kind.role !== 'model' && !settings.steps && above.childMode === 'nested') {
+    return untraced(settings, kind, self, args, home, above);
+  }
   const subject = kind.subject(copy, self, args, settings);
-  if (!passesFilter(settings, kind, subject)) return undefined;
-  const inherited = inheritFrom(above, traceValuesOf(home));
+  if (!passesFilter(settings, kind, subject)) {
+    return untraced(settings, kind, self, args, home, above);
+  }
+  const passedOn =
+    settings.inputSanitizer === undefined ? above.inherited : inheritedFrom(home, above);
+  const inherited = withValues(passedOn, traceValuesOf(home));
   return start(copy, settings, kind, subject, self, args, home, above, inherited);
 }
 
@@ -151,6 +160,9 @@ function start(
     } catch (fault) {
       diagnostics.fault('kind.started', fault);
     }
+  } else if (kind.input !== undefined) {
+    // A sampler may leave this span out and record one below.
+    operation.leaveInputsUnread();
   }
   return operation;
 }
@@ -162,8 +174,23 @@ function counted(copy: AxCopy, settings: Settings, kind: CallKind, above: Operat
 
 const NO_SPAN = trace.wrapSpanContext(INVALID_SPAN_CONTEXT);
 
-function inheritFrom(above: Operation, values: TraceValues | undefined): Inherited {
-  const { inherited } = above;
+/** A call within an execution that makes no span: what a sanitizer removes from its inputs holds below. */
+function untraced(
+  settings: Settings,
+  kind: CallKind,
+  self: unknown,
+  args: readonly unknown[],
+  home: Context,
+  above: Operation,
+): Entry {
+  if (settings.inputSanitizer === undefined || kind.input === undefined) return undefined;
+  const before = inheritedFrom(home, above);
+  const call = { settings, inherited: before };
+  sanitizeInput(call, kind.input(self, args));
+  return call.inherited === before ? undefined : withInherited(home, above, call.inherited);
+}
+
+function withValues(inherited: Inherited, values: TraceValues | undefined): Inherited {
   if (values === inherited.values) return inherited;
   return { ...inherited, values, identity: { ...inherited.identity, ...values?.identity } };
 }

@@ -127,6 +127,15 @@ export class Operation {
     if (value !== undefined && this.recording) this.span.setAttribute(name, value);
   }
 
+  /**
+   * The inputs are not looked at, so nobody knows what a sanitizer would remove from them: text that
+   * may quote them is withheld below.
+   */
+  leaveInputsUnread(): void {
+    if (this.settings.inputSanitizer === undefined || this.inherited.uncertain) return;
+    this.inherited = { ...this.inherited, uncertain: true };
+  }
+
   /** Input content may be recorded. */
   get recordsInputs(): boolean {
     return this.settings.inputs && !this.inherited.dropped;
@@ -151,7 +160,8 @@ export class Operation {
    * @returns What was recorded, if anything was.
    */
   recordInput(value: unknown): string | undefined {
-    if (value === undefined || !(this.settings.inputs || this.settings.outputs)) return undefined;
+    if (value === undefined || !this.recording) return undefined;
+    if (!(this.settings.inputs || this.settings.outputs)) return undefined;
     // What this sanitizer removes is looked for in what is made of the inputs, not in its own result.
     const { serialize } = this.inherited;
     const sanitized = sanitizeInput(this, value);
@@ -166,7 +176,7 @@ export class Operation {
    * @returns What was recorded, if anything was.
    */
   recordOutput(value: unknown): string | undefined {
-    if (value === undefined || !this.recordsOutputs) return undefined;
+    if (value === undefined || !this.recording || !this.recordsOutputs) return undefined;
     const sanitized = sanitizeOutput(this, value);
     return sanitized === WITHHELD
       ? undefined
@@ -174,7 +184,8 @@ export class Operation {
   }
 
   /** Sets an attribute to the JSON of a value, within the budget, and returns the JSON. */
-  json(name: string, value: unknown, options = this.inherited.serialize): string {
+  json(name: string, value: unknown, options = this.inherited.serialize): string | undefined {
+    if (!this.recording) return undefined;
     const { json, truncated } = serialize(value, options);
     if (truncated) this.markTruncated(name);
     this.set(name, json);
@@ -182,7 +193,8 @@ export class Operation {
   }
 
   /** Sets an attribute to a string as it is, or to the JSON of any other value, within the budget. */
-  text(name: string, value: unknown, options = this.inherited.serialize): string {
+  text(name: string, value: unknown, options = this.inherited.serialize): string | undefined {
+    if (!this.recording) return undefined;
     const { text, truncated } = serializeText(value, options);
     if (truncated) this.markTruncated(name);
     this.set(name, text);
@@ -263,7 +275,12 @@ export class Operation {
     }
   }
 
-  #value(name: string, mimeName: string, value: unknown, options: ContentOptions): string {
+  #value(
+    name: string,
+    mimeName: string,
+    value: unknown,
+    options: ContentOptions,
+  ): string | undefined {
     const isText = typeof value === 'string';
     const recorded = isText ? this.text(name, value, options) : this.json(name, value, options);
     this.set(mimeName, isText ? MIME_TEXT : MIME_JSON);

@@ -7,11 +7,14 @@ import type { Operation } from './operation.js';
 /** Stands for content that must not be recorded. */
 export const WITHHELD = Symbol('withheld');
 
+/** A call whose content is to be recorded. */
+type Sanitized = Pick<Operation, 'settings' | 'inherited'>;
+
 /**
  * The inputs as the user's sanitizer leaves them. What it removed is remembered, so that text made
  * from the inputs (prompts, errors, tool arguments) does not bring it back.
  */
-export function sanitizeInput(operation: Operation, value: unknown): unknown {
+export function sanitizeInput(operation: Sanitized, value: unknown): unknown {
   const sanitizer = operation.settings.inputSanitizer;
   if (sanitizer === undefined) return value;
   // A copy: a sanitizer that deletes a key of its argument must not change the program's own values.
@@ -47,7 +50,7 @@ export function sanitizeOutput(operation: Operation, value: unknown): unknown {
   }
 }
 
-function remember(operation: Operation, original: unknown, sanitized: unknown): void {
+function remember(operation: Sanitized, original: unknown, sanitized: unknown): void {
   const redactor = createValueRedactor(original, sanitized);
   if (redactor === undefined) return;
   const { inherited } = operation;

@@ -199,6 +199,48 @@ describe('inputSanitizer', () => {
     expect(call?.attributes['gen_ai.input.messages']).toContain('[REDACTED]');
   });
 
+  it.each<DspyInstrumentationConfig>([
+    { logIntermediateSteps: false },
+    { moduleFilter: (_name, type) => type !== 'AxGen' },
+  ])('sees the inputs of steps that make no span: %j', async (config) => {
+    const clean = ({ noteText: _, ...rest }: Record<string, unknown>) => rest;
+    tracing.instrumentation.setConfig({ inputSanitizer: clean, ...config });
+    model.play(['Answer Text: ok']);
+    const flow = ax
+      .flow<{ questionText: string }>()
+      .node('step', 'questionText:string, noteText:string -> answerText:string')
+      .execute('step', ({ questionText }) => ({ questionText, noteText: SECRET_IN }))
+      .returns(({ stepResult }) => ({ answerText: stepResult.answerText }));
+    await flow.forward(openAI(ax, model.apiURL), { questionText: 'why?' });
+    expect(tracing.spans().map(({ name }) => name.split(' ')[0])).toEqual([
+      'invoke_workflow',
+      'chat',
+    ]);
+    const call = tracing.span(/^chat/);
+    expect(call.attributes['gen_ai.input.messages']).toMatch(/why\?.*\[REDACTED\]/);
+    expect(everythingIn(tracing.spans())).not.toContain(SECRET_IN);
+  });
+
+  it('that saw no inputs because their span is not recorded withholds prompts', async () => {
+    const dropPrograms = {
+      shouldSample: (_c: unknown, _t: string, name: string) => ({
+        decision: name.startsWith('chat') ? 2 : 0,
+      }),
+      toString: () => 'drop programs',
+    };
+    await tracing.stop();
+    tracing = startTracing([ax], { inputSanitizer: withoutText }, { sampler: dropPrograms });
+    model.play(['Answer Text: ok']);
+    await new ax.AxGen('questionText:string -> answerText:string').forward(
+      openAI(ax, model.apiURL),
+      { questionText: SECRET_IN },
+    );
+    expect(tracing.spans()).toHaveLength(1);
+    expect(everythingIn(tracing.spans())).not.toContain(SECRET_IN);
+    await tracing.stop();
+    tracing = startTracing([ax]);
+  });
+
   it('withholds prompts where what it removed cannot be found in them', async () => {
     tracing.instrumentation.setConfig({ inputSanitizer: () => ({}) });
     model.play(['Answer Text: ok']);
@@ -251,6 +293,27 @@ describe('inputSanitizer', () => {
     const call = tracing.span(/^chat/);
     expect(call.attributes['gen_ai.input.messages']).toContain('clean');
     expect(everythingIn([call])).not.toContain(SECRET_IN);
+  });
+});
+
+describe('an execution that the SDK does not sample', () => {
+  it('is neither sanitized nor serialised', async () => {
+    const sanitizer = vi.fn((value: unknown) => value);
+    await tracing.stop();
+    tracing = startTracing(
+      [ax],
+      { inputSanitizer: sanitizer, outputSanitizer: sanitizer },
+      { sampler: { shouldSample: () => ({ decision: 0 }), toString: () => 'drop' } },
+    );
+    model.play(['Answer Text: ok']);
+    await new ax.AxGen('questionText:string -> answerText:string').forward(
+      openAI(ax, model.apiURL),
+      { questionText: 'why?' },
+    );
+    expect(tracing.spans()).toEqual([]);
+    expect(sanitizer).not.toHaveBeenCalled();
+    await tracing.stop();
+    tracing = startTracing([ax]);
   });
 });
 
