@@ -5,6 +5,7 @@ import {
   startMockModel,
 } from '../../../../test/support/mock-model.js';
 import { diagnostics } from '../../src/diagnostics.js';
+import { isAnyUnderWay } from '../../src/execution/operation.js';
 import type { DspyInstrumentationConfig } from '../../src/index.js';
 import { AX_MAJORS, type AxMajor, loadAx } from './ax.js';
 import { openAI, type ServiceOptions } from './service.js';
@@ -59,6 +60,8 @@ export function describeMajors(
       bench.tracing.reset();
       // A fault of ours is caught and counted wherever it happens: no test may pass with one.
       expect(faults.splice(0)).toEqual([]);
+      // What has begun has ended, whatever the test did to it.
+      expect(isAnyUnderWay()).toBe(false);
     });
     afterAll(async () => {
       await bench.tracing.stop();
