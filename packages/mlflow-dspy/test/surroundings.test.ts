@@ -1,4 +1,4 @@
-import { cpSync, rmSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -50,7 +50,12 @@ function place(installed: string, at: string): () => void {
 
 const TRACE = { inputs: { question: 'q' }, types: ['CHAIN', 'CHAT_MODEL'] };
 
-describe('copies of @opentelemetry/api that cannot see each other', () => {
+// Only an older copy and a newer one do not see each other: the suite on SDK 3.x has the newer one.
+const hasOlderApi = /"version": "1\.9\./.test(
+  readFileSync(join(ROOT_MODULES, '@opentelemetry', 'api', 'package.json'), 'utf8'),
+);
+
+describe.skipIf(!hasOlderApi)('copies of @opentelemetry/api that cannot see each other', () => {
   let remove: () => void;
   beforeAll(() => {
     // What our packages find; the SDK of the repository goes on using its own 1.9.

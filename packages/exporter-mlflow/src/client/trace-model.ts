@@ -19,7 +19,7 @@ export interface TraceFacts
 /** @param spans `undefined` when they were not asked for: inputs and outputs are the previews then. */
 export function toTrace(facts: TraceFacts, spans: readonly ReadSpan[] | undefined): Trace {
   const { metadata, tags } = facts;
-  const ordered = (spans ?? []).map(toSpan).sort(byStart);
+  const ordered = inOrder((spans ?? []).map(toSpan));
   const root = rootOf(ordered);
   const trace: Trace = {
     traceId: facts.traceId,
@@ -90,9 +90,31 @@ function toSpan(read: ReadSpan): TraceSpan {
   return span;
 }
 
-function byStart(a: TraceSpan, b: TraceSpan): number {
-  if (a.startTimeUnixNano === b.startTimeUnixNano) return 0;
-  return a.startTimeUnixNano < b.startTimeUnixNano ? -1 : 1;
+/** By start; spans of the SDK's clock, which has milliseconds, that began in the same one: parents first. */
+function inOrder(spans: readonly TraceSpan[]): TraceSpan[] {
+  const depths = depthsOf(spans);
+  const depth = ({ spanId }: TraceSpan) => depths.get(spanId) ?? 0;
+  return [...spans].sort((a, b) => {
+    if (a.startTimeUnixNano === b.startTimeUnixNano) return depth(a) - depth(b);
+    return a.startTimeUnixNano < b.startTimeUnixNano ? -1 : 1;
+  });
+}
+
+function depthsOf(spans: readonly TraceSpan[]): Map<string, number> {
+  const parents = new Map(spans.map(({ spanId, parentId }) => [spanId, parentId]));
+  const depths = new Map<string, number>();
+  for (const id of parents.keys()) {
+    // Up to what is known already, then counted back down; a set, since stored ids may form a ring.
+    const path = new Set<string>();
+    let at: string | undefined = id;
+    while (at !== undefined && parents.has(at) && !depths.has(at) && !path.has(at)) {
+      path.add(at);
+      at = parents.get(at);
+    }
+    let depth = at === undefined ? -1 : (depths.get(at) ?? -1);
+    for (const step of [...path].reverse()) depths.set(step, ++depth);
+  }
+  return depths;
 }
 
 /** The span without a parent; where it is missing, the first whose parent is. */
