@@ -30,7 +30,8 @@
  * - Nothing is copied or serialised outside `started`, `finished` and `failed`, which run only for
  *   operations that exist; `operation.recording` says whether the span records. `subject` runs for
  *   every traced call and must be cheap (attributes/subject.ts; cache what is costly by instance).
- * - Identity (what samplers see) goes into the subject's attributes; all else through
+ * - Identity (what samplers see) goes into the subject's `attributes`, what every call of it has
+ *   besides into its `fixed` (set at the end, shared, never changed); all else through
  *   `operation.set(name, value)`, or `operation.attributes` while a value may still change.
  * - Values of the program go through `operation.recordInput/recordOutput/json/text` (which return what
  *   was recorded, for its name in the other family), the last two only behind `operation.recordsInputs/recordsOutputs/recordsText` and the settings. Nothing else may put
