@@ -9,6 +9,11 @@ const common: Options = {
   external: [/^@hokusai\/instrumentation-dspy/],
 };
 
+// Builds run side by side: the types of the package itself come from its source, not from `dist`.
+const registrationTypes: Options['dts'] = {
+  compilerOptions: { paths: { '@hokusai/instrumentation-dspy': ['./src/index.ts'] } },
+};
+
 export default defineConfig([
   {
     ...common,
@@ -17,6 +22,6 @@ export default defineConfig([
     dts: true,
     clean: ['!register.*', '!loader-hooks.*'],
   },
-  { ...common, entry: ['src/register.ts', 'src/loader-hooks.ts'], format: ['esm'], dts: true },
-  { ...common, entry: ['src/register.cts', 'src/loader-hooks.cts'], format: ['cjs'], dts: true },
+  { ...common, entry: ['src/register.ts', 'src/loader-hooks.ts'], format: ['esm'], dts: registrationTypes },
+  { ...common, entry: ['src/register.cts', 'src/loader-hooks.cts'], format: ['cjs'], dts: registrationTypes },
 ]);

@@ -44,6 +44,11 @@ const common: Options = {
   },
 };
 
+// Builds run side by side: the types of the package itself come from its source, not from `dist`.
+const registrationTypes: Options['dts'] = {
+  compilerOptions: { paths: { '@hokusai/mlflow-dspy': ['./src/index.ts'] } },
+};
+
 export default defineConfig([
   {
     ...common,
@@ -52,6 +57,6 @@ export default defineConfig([
     dts: true,
     clean: ['!register.*'],
   },
-  { ...common, entry: { register: 'src/register.ts' }, format: ['esm'], dts: true },
-  { ...common, entry: { register: 'src/register.cts' }, format: ['cjs'], dts: true },
+  { ...common, entry: { register: 'src/register.ts' }, format: ['esm'], dts: registrationTypes },
+  { ...common, entry: { register: 'src/register.cts' }, format: ['cjs'], dts: registrationTypes },
 ]);
