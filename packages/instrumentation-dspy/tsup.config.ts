@@ -22,6 +22,16 @@ export default defineConfig([
     dts: true,
     clean: ['!register.*', '!loader-hooks.*'],
   },
-  { ...common, entry: ['src/register.ts', 'src/loader-hooks.ts'], format: ['esm'], dts: registrationTypes },
-  { ...common, entry: ['src/register.cts', 'src/loader-hooks.cts'], format: ['cjs'], dts: registrationTypes },
+  {
+    ...common,
+    entry: ['src/register.ts', 'src/loader-hooks.ts'],
+    format: ['esm'],
+    dts: registrationTypes,
+  },
+  {
+    ...common,
+    entry: ['src/register.cts', 'src/loader-hooks.cts'],
+    format: ['cjs'],
+    dts: registrationTypes,
+  },
 ]);

@@ -164,6 +164,7 @@ describe('the README', () => {
         MLFLOW_TRACKING_URI: server.url,
         MLFLOW_RUN_ID: runId,
         MLFLOW_DSPY_EXPERIMENT: 'with a run',
+        MLFLOW_DSPY_SPOOL: 'false',
         OPENAI_API_KEY: 'k',
       },
     });

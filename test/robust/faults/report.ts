@@ -38,7 +38,6 @@ export const SDK_PARTS = [
   'span.isRecording',
   'span.spanContext',
   'span.setAttribute',
-  'span.setAttributes',
   'span.addEvent',
   'span.setStatus',
   'span.end',

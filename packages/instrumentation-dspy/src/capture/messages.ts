@@ -9,7 +9,7 @@ import {
 } from './serialize.js';
 import { utf8Length } from './text.js';
 
-export { type ChatResponse, createStreamAssembler, type StreamAssembler } from './assemble.js';
+export { createStreamAssembler } from './assemble.js';
 
 /**
  * A part of a message as in the OTel GenAI conventions (`gen-ai-input-messages.json`). Media that is not kept is a text part with

@@ -1,9 +1,9 @@
 import { redactUrls } from './credentials.js';
 import { boundedText } from './text.js';
 
-export { REDACTED, redactCredentials } from './credentials.js';
-export { createKeyMatcher, type KeyMatcher } from './key-matcher.js';
-export { createValueRedactor, type ValueRedactor } from './removed-values.js';
+export { redactCredentials } from './credentials.js';
+export { createKeyMatcher } from './key-matcher.js';
+export { createValueRedactor } from './removed-values.js';
 
 /**
  * A primitive as well-formed text without NUL and without user info in URLs; any other value as the name of its type.

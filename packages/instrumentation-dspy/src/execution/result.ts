@@ -95,11 +95,6 @@ function isPlainPromise(value: object): value is Promise<unknown> {
   );
 }
 
-/** `true` when every call returns a new promise that nobody else has. */
-export function isAsyncFunction(method: Method): boolean {
-  return (method as { [Symbol.toStringTag]?: unknown })[Symbol.toStringTag] === 'AsyncFunction';
-}
-
 /** Stands in for `then` until it is called for the first time. */
 function observeWhenRead(thenable: PromiseLike<unknown>, onValue: OnValue, onError: OnValue): void {
   try {
