@@ -55,6 +55,10 @@ const spanNamed = (stored: StoredTrace, name: string) => {
 };
 
 async function spansOfType(experiment: string, type: string): Promise<string[]> {
+  return search(experiment, `span.type = '${type}'`);
+}
+
+async function search(experiment: string, filter: string): Promise<string[]> {
   const response: Response = await fetch(`${server.url}/api/3.0/mlflow/traces/search`, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -65,14 +69,39 @@ async function spansOfType(experiment: string, type: string): Promise<string[]> 
           mlflow_experiment: { experiment_id: await rest.experimentId(experiment) },
         },
       ],
-      filter: `span.type = '${type}'`,
+      filter,
     }),
   });
   const { traces = [] } = (await response.json()) as { traces?: { trace_id: string }[] };
   return traces.map(({ trace_id }) => trace_id);
 }
 
+/** Ids of the traces that the server finds with a prompt version. */
+async function tracesWithPrompt(experiment: string, prompt: string): Promise<string[]> {
+  return search(experiment, `prompt = '${prompt}'`);
+}
+
 describe('a trace in MLflow', () => {
+  it('is linked to the prompt versions that the program names, once', async () => {
+    const experiment = newExperiment();
+    const exporter = newExporter(experiment);
+    const prompts = JSON.stringify([
+      { name: 'greeting', version: 3 },
+      { name: 'greeting', version: '3' },
+      { version: 'no name' },
+    ]);
+    const [child, root] = smallTrace('QA', { 'dspy.prompts': prompts });
+    await deliver(exporter, child, root);
+    // A resend.
+    await deliver(exporter, child, root);
+    const stored = await only(experiment);
+    expect(JSON.parse(stored.tags['mlflow.linkedPrompts'] ?? '')).toEqual([
+      { name: 'greeting', version: '3' },
+    ]);
+    expect(await tracesWithPrompt(experiment, 'greeting/3')).toEqual([stored.id]);
+    expect(await tracesWithPrompt(experiment, 'greeting/2')).toEqual([]);
+  });
+
   it('is complete, with the stock NodeSDK and the environment alone', async () => {
     const experiment = newExperiment();
     process.env.MLFLOW_TRACKING_URI = server.url;

@@ -71,6 +71,12 @@ export interface AssessmentRecord {
   metadata?: Record<string, string>;
 }
 
+/** A version of a prompt in the server's registry. */
+export interface PromptRecord {
+  name: string;
+  version: string;
+}
+
 /** Trace-level facts; everything StartTraceV3 needs. */
 export interface TraceInfoRecord {
   /** 32 lower-case hex characters; MLflow's id is `tr-` + this. */
@@ -89,6 +95,8 @@ export interface TraceInfoRecord {
   metadata: Record<string, string>;
   tags: Record<string, string>;
   assessments: AssessmentRecord[];
+  /** Prompt versions to link (`POST /api/2.0/mlflow/traces/link-prompts`). */
+  prompts?: PromptRecord[];
 }
 
 /** The unit of delivery and retry: what one `export()` call holds of one trace. */

@@ -1,6 +1,11 @@
 import type { Attributes, Context } from '@opentelemetry/api';
 import { context } from '@opentelemetry/api';
-import { DSPY_CLIENT_REQUEST_ID, DSPY_EXPERIMENT, DSPY_RUN_ID } from './attributes/dspy.js';
+import {
+  DSPY_CLIENT_REQUEST_ID,
+  DSPY_EXPERIMENT,
+  DSPY_PROMPTS,
+  DSPY_RUN_ID,
+} from './attributes/dspy.js';
 import { GEN_AI_CONVERSATION_ID } from './attributes/gen-ai.js';
 import { METADATA, SESSION_ID, USER_ID } from './attributes/openinference.js';
 import { createKeyMatcher, safeString } from './capture/redact.js';
@@ -26,6 +31,14 @@ export interface TraceContext {
   readonly experimentName?: string | undefined;
   /** The caller's id of the request: `dspy.client_request_id` of the outermost span. */
   readonly clientRequestId?: string | undefined;
+  /** Registered prompt versions the executions use: `dspy.prompts` of the outermost span. Inner ones replace outer ones. */
+  readonly prompts?: readonly PromptVersion[] | undefined;
+}
+
+/** A version of a prompt in MLflow's registry. */
+export interface PromptVersion {
+  readonly name: string;
+  readonly version: string | number;
 }
 
 const FIELDS: readonly (keyof TraceContext)[] = [
@@ -36,6 +49,7 @@ const FIELDS: readonly (keyof TraceContext)[] = [
   'runId',
   'experimentName',
   'clientRequestId',
+  'prompts',
 ];
 
 /** Bytes of `metadata` that are kept; values under names of credentials are not. */
@@ -89,6 +103,13 @@ function identityOf(given: TraceContext): Attributes | undefined {
 function outermostOf(given: TraceContext): Attributes | undefined {
   const outermost: Attributes = { ...tagAttributes(given.tags) };
   setText(outermost, DSPY_CLIENT_REQUEST_ID, given.clientRequestId);
+  if (given.prompts !== undefined && given.prompts.length > 0) {
+    const prompts = Array.from(given.prompts, ({ name, version }) => ({
+      name: safeString(name),
+      version: safeString(version),
+    }));
+    outermost[DSPY_PROMPTS] = toJson(prompts);
+  }
   if (given.metadata !== undefined && Object.keys(given.metadata).length > 0) {
     outermost[METADATA] = toJson(given.metadata, METADATA_OPTIONS);
   }

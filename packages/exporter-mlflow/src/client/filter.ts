@@ -1,5 +1,6 @@
+import { LINKED_PROMPTS_TAG } from '../mapping/prompts.js';
 import { MlflowConfigError } from '../server/errors.js';
-import { LINKED_PROMPTS_TAG, parseText } from './trace-model.js';
+import { parseText } from './trace-model.js';
 import type { Trace } from './types.js';
 
 /**

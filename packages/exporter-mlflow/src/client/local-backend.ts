@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { AssessmentRecord, ExperimentRef } from '../internal-types.js';
+import { LINKED_PROMPTS_TAG } from '../mapping/prompts.js';
 import { MlflowApiError } from '../server/errors.js';
 import { ExperimentError, type ExperimentInfo } from '../server/experiments.js';
 import { otelTraceId, traceIdOf } from '../server/trace-id.js';
@@ -17,7 +18,7 @@ import {
 import type { ClientBackend, PlannedQuery, PlannedRun, PlannedRunData } from './backend.js';
 import { parseTraceFilter, parseTraceOrder } from './filter.js';
 import { fromRecord, toRun, withoutSpans } from './local-model.js';
-import { LINKED_PROMPTS_TAG, parseText } from './trace-model.js';
+import { parseText } from './trace-model.js';
 import type { PromptVersion, Run, RunEndStatus, Trace } from './types.js';
 
 const MAX_READ_AT_ONCE = 64;

@@ -3,7 +3,6 @@ import type { ReadSpan } from '../server/trace-spans.js';
 import type { TokenUsage, Trace, TraceCost, TraceSpan } from './types.js';
 
 /** Tag in which MLflow's own clients keep the prompts of a trace: JSON, `[{name, version}]`. */
-export const LINKED_PROMPTS_TAG = 'mlflow.linkedPrompts';
 
 /** What both a server and the local store know of a trace beside its spans. */
 export interface TraceFacts

@@ -28,7 +28,7 @@ export function splitLarge(parcel: TraceParcel): TraceParcel[] | undefined {
 
 /** The first half of a trace asks for nothing besides its spans. */
 function bare({ info }: TraceRecord): TraceRecord['info'] {
-  return { ...info, state: 'IN_PROGRESS', assessments: [] };
+  return { ...info, state: 'IN_PROGRESS', assessments: [], prompts: [] };
 }
 
 function shareSettlement(parcel: TraceParcel, records: readonly TraceRecord[]): TraceParcel[] {

@@ -5,7 +5,7 @@ import { createAssessment } from '../server/assessments.js';
 import type { Connection } from '../server/connection.js';
 import { MlflowApiError } from '../server/errors.js';
 import type { ExperimentResolver } from '../server/experiments.js';
-import { getTraceInfo, startTrace } from '../server/traces.js';
+import { getTraceInfo, linkPrompts, startTrace } from '../server/traces.js';
 import type { DeliveryMode } from '../types.js';
 import { closeTrace, closeTraces } from './closing.js';
 import { forEachLimited } from './limited.js';
@@ -37,7 +37,7 @@ export interface TraceSenderContext {
 /**
  * Delivers traces of one destination to an MLflow server. The protocol: StartTraceV3 first where the
  * trace has what OTLP cannot carry or the server is old (the only order that every version takes),
- * then one OTLP request for all, then late assessments. Never throws; says for each what became of it.
+ * then one OTLP request for all, then late assessments and links to prompts. Never throws; says for each what became of it.
  */
 export class TraceSender {
   readonly #context: TraceSenderContext;
@@ -121,7 +121,7 @@ export class TraceSender {
     }
     const stored = started.filter(({ spansSent }) => spansSent);
     await forEachLimited(stored, STARTS_AT_ONCE, async (parcel) => {
-      verdicts.set(parcel, await this.#assess(parcel));
+      verdicts.set(parcel, await this.#complete(parcel));
     });
   }
 
@@ -136,7 +136,7 @@ export class TraceSender {
         const info = await getTraceInfo(this.#context.connection, parcel.lane).catch(ifAbsent);
         parcel.spansSent = info?.tags?.['mlflow.trace.spansLocation'] === 'TRACKING_STORE';
       }
-      if (parcel.spansSent) verdicts.set(parcel, await this.#assess(parcel));
+      if (parcel.spansSent) verdicts.set(parcel, await this.#complete(parcel));
       else rest.push(parcel);
     }
     return rest;
@@ -234,6 +234,30 @@ export class TraceSender {
     } catch (error) {
       return verdictOfError(error);
     }
+  }
+
+  /** What a trace can be given once the server has it. */
+  async #complete(parcel: TraceParcel): Promise<Verdict> {
+    const verdict = await this.#assess(parcel);
+    return verdict.kind === 'sent' ? this.#linkPrompts(parcel) : verdict;
+  }
+
+  /** Linking twice is linking once. A prompt that the server does not take costs the trace nothing: its tag names it. */
+  async #linkPrompts({ record }: TraceParcel): Promise<Verdict> {
+    const { traceId, prompts = [] } = record.info;
+    if (prompts.length === 0 || this.#context.mode === 'otlp') return SENT;
+    const { connection, diagnostics } = this.#context;
+    try {
+      await linkPrompts(connection, traceId, prompts);
+    } catch (error) {
+      const verdict = verdictOfError(error);
+      if (verdict.kind !== 'refused' && !isMissingEndpoint(error)) return verdict;
+      const names = prompts.map(({ name, version }) => `${name}/${version}`).join(', ');
+      diagnostics.warnOnce(
+        `MLflow at ${connection.address} did not link the prompts ${names} (dspy.prompts): ${describe(error)}; the trace is stored`,
+      );
+    }
+    return SENT;
   }
 
   /** Scores that came after StartTraceV3, or without one. */

@@ -4,7 +4,7 @@ import { cap, mend, mendKey } from './text.js';
 
 /** Limits of MLflow's tables (mlflow/utils/validation.py, tried on 3.17.2); beyond them it refuses or cuts. */
 const MAX_KEY = 250;
-const MAX_TAG_VALUE = 4_096;
+export const MAX_TAG_VALUE = 4_096;
 const MAX_METADATA_VALUE = 250;
 export const MAX_TRACE_NAME = 4_096;
 export const MAX_SESSION = 250;

@@ -21,6 +21,7 @@ import {
   writeTraceTags,
 } from './labels.js';
 import { previewOf } from './preview.js';
+import { addPrompts, LINKED_PROMPTS_TAG, promptsTag, readPrompts } from './prompts.js';
 import { readText } from './read.js';
 import { dropRollups } from './rollup.js';
 import { takeRun } from './run.js';
@@ -213,6 +214,7 @@ export class TraceBook {
     memory.user ??= readText(attributes, 'user.id');
     memory.clientRequestId ??= readText(attributes, 'dspy.client_request_id');
     memory.assessments.push(...readAssessments(record));
+    addPrompts(memory.prompts, readPrompts(attributes));
     memory.leftProcess ||=
       (record.kind === SpanKind.CLIENT || record.kind === SpanKind.PRODUCER) &&
       attributes['mlflow.spanType'] === UNKNOWN_TYPE;
@@ -305,6 +307,9 @@ export class TraceBook {
 
   #allTags(memory: TraceMemory): Record<string, string> {
     const tags = { ...this.#tags, ...memory.tags };
+    if (memory.prompts.length > 0) {
+      tags[LINKED_PROMPTS_TAG] = promptsTag(memory.prompts);
+    }
     if (memory.fold.folded > 0) tags['dspy.folded_spans'] = String(memory.fold.folded);
     return tags;
   }
@@ -327,6 +332,10 @@ export class TraceBook {
     if (memory.runId !== undefined) info.runId = memory.runId;
     if (memory.rootName !== undefined) info.name = cap(memory.rootName, MAX_TRACE_NAME);
     if (memory.clientRequestId !== undefined) info.clientRequestId = memory.clientRequestId;
+    if (memory.prompts.length > memory.promptsHanded) {
+      info.prompts = memory.prompts.slice(memory.promptsHanded);
+      memory.promptsHanded = memory.prompts.length;
+    }
     if (complete) info.durationMs = memory.endMs - memory.startMs;
     return info;
   }

@@ -1,4 +1,9 @@
-import type { AssessmentRecord, ExperimentRef, SpanRecord } from '../internal-types.js';
+import type {
+  AssessmentRecord,
+  ExperimentRef,
+  PromptRecord,
+  SpanRecord,
+} from '../internal-types.js';
 import { createFoldMemory, type FoldMemory } from './fold.js';
 import { Lead } from './lead.js';
 
@@ -25,6 +30,9 @@ export interface TraceMemory {
   metadata: Record<string, string>;
   /** Not handed on yet. */
   assessments: AssessmentRecord[];
+  prompts: PromptRecord[];
+  /** How many of them were handed on to be linked. */
+  promptsHanded: number;
   fold: FoldMemory;
   /** Ids of spans with token counts below them. */
   usageAbove: Set<string>;
@@ -53,6 +61,8 @@ export function newTraceMemory(traceId: string, now: number): TraceMemory {
     tags: {},
     metadata: {},
     assessments: [],
+    prompts: [],
+    promptsHanded: 0,
     fold: createFoldMemory(),
     usageAbove: new Set(),
     leftProcess: false,

@@ -97,6 +97,19 @@ describe('a recent server', () => {
     expect(server.started[0]?.assessments).toHaveLength(1);
   });
 
+  it('links prompts after the spans, and keeps the trace where it refuses', async () => {
+    server.onOther = ({ path }: SeenRequest) =>
+      path.endsWith('/link-prompts')
+        ? { status: 400, body: '{"error_code":"INVALID_PARAMETER_VALUE","message":"no"}' }
+        : undefined;
+    const prompts = '[{"name":"greeting","version":"1"}]';
+    const outcome = await exportSpans(use(), smallTrace('QA', { 'dspy.prompts': prompts }));
+    expect(outcome.code).toBe(0);
+    expect(paths()).toEqual([OTLP, 'POST /api/2.0/mlflow/traces/link-prompts']);
+    expect(server.stored.size).toBe(1);
+    expect(warnings).toEqual([expect.stringMatching(/greeting\/1.*the trace is stored/)]);
+  });
+
   it('still gets the spans when it refuses the start', async () => {
     server.onOther = ({ method, path }: SeenRequest) =>
       `${method} ${path}` === START

@@ -8,6 +8,7 @@ export const DSPY_TRUNCATED = 'dspy.truncated';
 export const DSPY_EXPERIMENT = 'dspy.experiment';
 export const DSPY_RUN_ID = 'dspy.run_id';
 export const DSPY_CLIENT_REQUEST_ID = 'dspy.client_request_id';
+export const DSPY_PROMPTS = 'dspy.prompts';
 export const DSPY_TAG_PREFIX = 'dspy.tag.';
 
 export const DSPY_SIGNATURE = 'dspy.signature';

@@ -75,6 +75,7 @@ export const ATTRIBUTES: Readonly<Record<string, AttributeRule>> = {
   'dspy.experiment': { type: 'string', start: true },
   'dspy.run_id': { type: 'string', start: true },
   'dspy.client_request_id': { type: 'string' },
+  'dspy.prompts': { type: 'json' },
   'dspy.evaluation.id': { type: 'string', values: HEX16, on: ['CHAIN', 'AGENT'], start: true },
   'input.value': { type: 'string' },
   'input.mime_type': { type: 'string', values: ['application/json', 'text/plain'] },

@@ -34,6 +34,7 @@ describe('withTraceContext', () => {
     runId: 'run-1',
     experimentName: 'experiment-1',
     clientRequestId: 'request-1',
+    prompts: [{ name: 'greeting', version: 3 }],
   };
 
   it('puts identity on every span and the rest on the outermost', async () => {
@@ -52,9 +53,10 @@ describe('withTraceContext', () => {
       'dspy.tag.stage': 'test',
       metadata: '{"version":2,"nested":{"a":[1]}}',
       'dspy.client_request_id': 'request-1',
+      'dspy.prompts': '[{"name":"greeting","version":"3"}]',
     });
     const keys = Object.keys(tracing.span(/^chat/).attributes).join();
-    expect(keys).not.toMatch(/tag|metadata|client_request/);
+    expect(keys).not.toMatch(/tag|metadata|client_request|prompts/);
   });
 
   it('returns and throws what its function does', async () => {
