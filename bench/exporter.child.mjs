@@ -1,6 +1,5 @@
 // Spans a second, bytes a span and event-loop delay of one exporter sending to a loopback sink.
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { ROOT_CONTEXT, trace } from '@opentelemetry/api';
 import {
   BasicTracerProvider,
   InMemorySpanExporter,
@@ -8,48 +7,18 @@ import {
 } from '@opentelemetry/sdk-trace-base';
 import { exporterFor } from './lib/exporters.mjs';
 import { startSink } from './lib/servers.mjs';
+import { makeTrace, SPANS_PER_TRACE } from './lib/spans.mjs';
 
 const { exporter: kind, spans: total } = JSON.parse(process.argv[2]);
-const SPANS_PER_TRACE = 5;
 const BATCH = 512;
 
-/** Real SDK spans: a program, its model call and three steps, about 2 kB of content a span. */
+/** Real SDK spans, about 2 kB of content each. */
 function makeSpans(count) {
   const memory = new InMemorySpanExporter();
   const provider = new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(memory)] });
   const tracer = provider.getTracer('bench');
   const text = JSON.stringify({ question: 'lorem ipsum dolor sit amet '.repeat(35) });
-  for (let i = 0; i < count / SPANS_PER_TRACE; i++) {
-    const root = tracer.startSpan('invoke_workflow QA', {
-      attributes: {
-        'openinference.span.kind': 'CHAIN',
-        'gen_ai.operation.name': 'invoke_workflow',
-        'dspy.module.name': 'QA',
-        'input.value': text,
-        'output.value': text,
-      },
-    });
-    const below = trace.setSpan(ROOT_CONTEXT, root);
-    for (let k = 1; k < SPANS_PER_TRACE; k++) {
-      const child = tracer.startSpan(
-        'chat gpt-4o-mini',
-        {
-          attributes: {
-            'openinference.span.kind': 'LLM',
-            'gen_ai.operation.name': 'chat',
-            'gen_ai.request.model': 'gpt-4o-mini',
-            'gen_ai.usage.input_tokens': 11,
-            'gen_ai.usage.output_tokens': 7,
-            'input.value': text,
-            'output.value': text,
-          },
-        },
-        below,
-      );
-      child.end();
-    }
-    root.end();
-  }
+  for (let i = 0; i < count / SPANS_PER_TRACE; i++) makeTrace(tracer, text);
   return memory.getFinishedSpans();
 }
 
