@@ -13,12 +13,13 @@ export const nullExporter = {
 };
 
 /** A provider with the stock batch processor; `settle` empties it outside the timing. */
-export function tracing(exporter = nullExporter, options = {}) {
+export function tracing(exporter = nullExporter, options = {}, queue = {}) {
   const manager = new AsyncLocalStorageContextManager().enable();
   context.setGlobalContextManager(manager);
   const processor = new BatchSpanProcessor(exporter, {
     maxQueueSize: 100_000,
     scheduledDelayMillis: 3_600_000,
+    ...queue,
   });
   const provider = new BasicTracerProvider({ spanProcessors: [processor], ...options });
   trace.setGlobalTracerProvider(provider);
