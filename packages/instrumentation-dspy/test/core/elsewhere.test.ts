@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import * as ax from '@ax-llm/ax';
 import { context, propagation, trace } from '@opentelemetry/api';
-import { core } from '@opentelemetry/sdk-node';
+import { W3CTraceContextPropagator } from '@opentelemetry/core';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { buildPackage, runNode } from '../support/built.js';
 import { startTracing, type Tracing } from '../support/tracing.js';
@@ -44,7 +44,7 @@ let tracing: Tracing;
 beforeAll(buildPackage, 120_000);
 beforeEach(() => {
   tracing = startTracing([ax]);
-  propagation.setGlobalPropagator(new core.W3CTraceContextPropagator());
+  propagation.setGlobalPropagator(new W3CTraceContextPropagator());
 });
 afterEach(async () => {
   propagation.disable();
