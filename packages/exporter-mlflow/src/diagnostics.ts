@@ -41,6 +41,17 @@ export class Diagnostics {
     say('warn', message);
   }
 
+  /** A function for timers and events, out of which nothing may come: what it throws is told. */
+  guard(run: () => void): () => void {
+    return () => {
+      try {
+        run();
+      } catch (error) {
+        this.warnOnce(`internal fault, the program is not affected: ${describe(error)}`);
+      }
+    };
+  }
+
   debug(message: string): void {
     say('debug', message);
   }

@@ -36,6 +36,8 @@ interface Batch extends BatchResult {
   readonly spans: readonly SpanLike[];
   /** Spans mapped so far. */
   position: number;
+  /** Spans neither handed on nor given up. */
+  left: number;
   readonly mapped: MappedSpan[];
   /** Traces not handed on yet, once all spans are mapped. */
   groups: Iterator<MappedSpan[]> | undefined;
@@ -81,7 +83,8 @@ export class Pipeline {
       complain: (message) => diagnostics.warnOnce(message),
     });
     this.#outlet = this.#openOutlet(target);
-    this.#closeTimer = setInterval(() => this.#closeTraces(false), CLOSE_INTERVAL_MS);
+    const close = diagnostics.guard(() => this.#closeTraces(false));
+    this.#closeTimer = setInterval(close, CLOSE_INTERVAL_MS);
     this.#closeTimer.unref();
   }
 
@@ -92,6 +95,7 @@ export class Pipeline {
       const batch: Batch = {
         spans,
         position: 0,
+        left: spans.length,
         mapped: [],
         groups: undefined,
         lost: 0,
@@ -101,7 +105,9 @@ export class Pipeline {
         resolve,
       };
       this.#unmapped.add(batch);
-      this.#mapping = this.#mapping.then(() => this.#mapInSlices(batch));
+      this.#mapping = this.#mapping
+        .then(() => this.#mapInSlices(batch))
+        .catch((error: unknown) => this.#abandon(batch, error));
     });
   }
 
@@ -116,7 +122,13 @@ export class Pipeline {
 
   /** Saves what is not delivered, synchronously; the number of spans that could not be saved. */
   saveNow(): number {
-    for (const batch of this.#unmapped) while (this.#advance(batch));
+    for (const batch of this.#unmapped) {
+      try {
+        while (this.#advance(batch));
+      } catch (error) {
+        this.#abandon(batch, error);
+      }
+    }
     this.#closeTraces(true);
     return this.#outlet.saveNow();
   }
@@ -200,30 +212,43 @@ export class Pipeline {
       this.#handOn(batch, next.value);
       return true;
     }
-    this.#unmapped.delete(batch);
-    const unreadable = batch.spans.length - batch.mapped.length;
-    if (unreadable > 0) {
-      this.#held -= unreadable;
-      const detail = 'the span could not be read, or has no valid ids';
-      this.#lose(batch, { reason: 'unreadable', detail }, unreadable, []);
-    }
-    this.#settleOne(batch);
+    this.#end(batch, 'the span could not be read, or has no valid ids');
     return false;
   }
 
+  /** The rest of a batch that cannot be gone on with: the batches after it must not wait for it. */
+  #abandon(batch: Batch, error: unknown): void {
+    this.#end(batch, `an internal fault: ${describe(error)}`);
+  }
+
+  /** Nothing more is handed on of a batch; what is left of its spans is lost. */
+  #end(batch: Batch, detail: string): void {
+    if (!this.#unmapped.delete(batch)) return;
+    if (batch.left > 0) {
+      this.#held -= batch.left;
+      this.#lose(batch, { reason: 'unreadable', detail }, batch.left, []);
+    }
+    this.#settleOne(batch);
+  }
+
   #handOn(batch: Batch, spans: MappedSpan[]): void {
+    batch.left -= spans.length;
+    let runs: readonly RunRecord[];
     try {
-      const { trace, runs } = this.#book.add(spans, Date.now());
+      const added = this.#book.add(spans, Date.now());
+      runs = added.runs;
+      const parcel = this.#traceParcel(added.trace, batch);
       // Folded spans travel as counts on others; an amended root travels once more.
-      this.#held += trace.record.spans.length - spans.length;
-      batch.open += 1 + runs.length;
-      this.#deliverTrace(trace, batch);
-      for (const run of runs) this.#deliverRun(run, batch);
+      this.#held += added.trace.record.spans.length - spans.length;
+      batch.open++;
+      this.#accept(parcel);
     } catch (error) {
       this.#held -= spans.length;
       const detail = `spans could not be put together to a trace: ${describe(error)}`;
       this.#lose(batch, { reason: 'unreadable', detail }, spans.length, []);
+      return;
     }
+    for (const run of runs) this.#deliverRun(run, batch);
   }
 
   #mapOne(span: SpanLike): MappedSpan | undefined {
@@ -242,7 +267,7 @@ export class Pipeline {
     return { deadline: after(retryBudgetMs), firstDeadline: after(firstRetryBudgetMs) };
   }
 
-  #deliverTrace({ record, bytes }: SizedTrace, batch: Batch): void {
+  #traceParcel({ record, bytes }: SizedTrace, batch: Batch): Parcel {
     const spans = record.spans.length;
     let isAcknowledged = false;
     const acknowledge = (): void => {
@@ -259,21 +284,27 @@ export class Pipeline {
       }
       acknowledge();
     };
-    const options = { bytes, ...batch.deadlines, settle, hold: acknowledge };
-    this.#accept(traceParcel(record, options));
+    return traceParcel(record, { bytes, ...batch.deadlines, settle, hold: acknowledge });
   }
 
   #deliverRun(run: RunRecord, batch: Batch): void {
+    const lose = (detail: string): void => {
+      this.#diagnostics.warnOnce(`a run was not written: ${detail}`);
+      batch.detail ??= detail;
+    };
     const settle = (settlement: Settlement): void => {
       if (settlement.kind === 'sent') this.#counters.runs++;
-      else if (settlement.kind === 'dropped') {
-        this.#diagnostics.warnOnce(`a run was not written: ${settlement.detail}`);
-        batch.detail ??= settlement.detail;
-      }
+      else if (settlement.kind === 'dropped') lose(settlement.detail);
       this.#settleOne(batch);
     };
-    const bytes = JSON.stringify(run).length;
-    this.#accept(runParcel(run, { bytes, ...batch.deadlines, settle }));
+    try {
+      const bytes = JSON.stringify(run).length;
+      const parcel = runParcel(run, { bytes, ...batch.deadlines, settle });
+      batch.open++;
+      this.#accept(parcel);
+    } catch (error) {
+      lose(describe(error));
+    }
   }
 
   #settleOne(batch: Batch): void {

@@ -8,5 +8,16 @@ const SUPPRESS_TRACING = createContextKey('OpenTelemetry SDK Context Key SUPPRES
 
 /** Runs a function whose requests and file accesses must not become spans: each would be exported in turn. */
 export function withoutTracing<T>(run: () => T): T {
-  return context.with(context.active().setValue(SUPPRESS_TRACING, true), run);
+  let begun = false;
+  const work = (): T => {
+    begun = true;
+    return run();
+  };
+  try {
+    return context.with(context.active().setValue(SUPPRESS_TRACING, true), work);
+  } catch (error) {
+    // A context manager of the application that throws must not keep the work from being done.
+    if (begun) throw error;
+    return run();
+  }
 }

@@ -113,19 +113,24 @@ export class Dispatcher {
    */
   async end(timeoutMs: number, abort: () => void): Promise<void> {
     this.#endsAt = Date.now() + timeoutMs;
-    // First what completes a held trace, then what nothing will complete any more.
-    this.#sortOut();
-    for (const parcel of this.#traces.release(Date.now(), true)) {
-      this.#queue.push(unitOf([parcel]));
+    try {
+      // First what completes a held trace, then what nothing will complete any more.
+      this.#sortOut();
+      for (const parcel of this.#traces.release(Date.now(), true)) {
+        this.#queue.push(unitOf([parcel]));
+      }
+      this.#server.gate.openNow();
+      this.#queue.hurry();
+    } catch (error) {
+      this.#abandonAll(error);
     }
-    this.#server.gate.openNow();
-    this.#queue.hurry();
     this.#schedule(0);
     // Not unref'd: who awaits the end of the program's last export keeps the process for it.
-    const timer = setTimeout(() => this.#stop(abort), timeoutMs);
+    const stop = this.#options.diagnostics.guard(() => this.#stop(abort));
+    const timer = setTimeout(stop, timeoutMs);
     await this.idle();
     clearTimeout(timer);
-    this.#stop(abort);
+    stop();
     await this.idle();
   }
 
@@ -163,7 +168,17 @@ export class Dispatcher {
     if (ms > 0) this.#timer.unref();
   }
 
+  /** Runs from timers and ended requests: a fault must not reach the event loop, and nobody wait for ever. */
   #pump(): void {
+    try {
+      this.#advance();
+    } catch (error) {
+      this.#abandonAll(error);
+    }
+    this.#announceIdle();
+  }
+
+  #advance(): void {
     this.#sortOut();
     while (!this.#isStopped && !this.#queue.isEmpty) {
       const now = Date.now();
@@ -178,7 +193,12 @@ export class Dispatcher {
       }
       if (!this.#server.profile(now)) {
         // The answer decides how traces are put together, so nothing else goes before it.
-        if (this.#active === 0) this.#start(() => this.#probe());
+        if (this.#active === 0) {
+          this.#start(
+            () => this.#probe(),
+            (error) => this.#abandonAll(error),
+          );
+        }
         break;
       }
       const unit = this.#queue.takeRequest(this.#inFlight, this.#experience.limits(now), now);
@@ -189,19 +209,33 @@ export class Dispatcher {
         break;
       }
       for (const { lane } of unit.parcels) this.#inFlight.add(lane);
-      this.#start(() => this.#deliver(unit));
+      this.#start(
+        () => this.#deliver(unit),
+        (error) => {
+          for (const { lane } of unit.parcels) this.#inFlight.delete(lane);
+          this.#abandon(unit.parcels, error);
+        },
+      );
     }
-    this.#announceIdle();
   }
 
-  #start(task: () => Promise<void>): void {
+  #start(task: () => Promise<void>, onFault: (error: unknown) => void): void {
     this.#active++;
     void task()
-      .catch((error: unknown) => this.#options.diagnostics.warnOnce(describe(error)))
-      .finally(() => {
+      .catch(onFault)
+      .then(() => {
         this.#active--;
         this.#pump();
       });
+  }
+
+  #abandonAll(error: unknown): void {
+    this.#queue.clear();
+    this.#abandon([...this.#owned], error);
+  }
+
+  #abandon(parcels: readonly Parcel[], error: unknown): void {
+    dropParcels(parcels, 'unreadable', `an internal fault: ${describe(error)}`);
   }
 
   async #probe(): Promise<void> {

@@ -47,7 +47,10 @@ export class LocalOutlet implements Outlet {
       this.#bytes -= parcel.bytes;
     });
     this.#waiting.push(parcel);
-    this.#writing ??= this.#write();
+    this.#writing ??= this.#write().catch((error: unknown) => {
+      this.#writing = undefined;
+      dropParcels([...this.#unsettled], 'storage', describe(error));
+    });
   }
 
   async end(timeoutMs: number): Promise<void> {

@@ -3,6 +3,7 @@ import { writeRecordsSync } from '../store/files.js';
 import type { Spool, SpoolItem, SpoolOptions } from '../store/spool.js';
 import { openSpool } from '../store/spool.js';
 import {
+  dropParcels,
   type Parcel,
   runParcel,
   type Settlement,
@@ -49,17 +50,20 @@ export class Spooler {
 
   /** Opens the folder in a moment and begins to deliver what is in it. */
   openSoon(): void {
-    setImmediate(() => {
+    const look = this.#options.diagnostics.guard(() => {
       // A process that has ended already, as far as it goes, leaves the folder to the next one.
       if (!this.#hasSaved) this.look();
     });
+    setImmediate(look);
   }
 
   /** Settles each parcel: `spooled`, or dropped when the disk refuses it. */
   put(parcels: readonly Parcel[]): void {
-    const write = this.#put(parcels);
+    const write = this.#put(parcels).catch((error: unknown) => {
+      dropParcels(parcels, 'storage', describe(error));
+    });
     this.#writes.add(write);
-    void write.finally(() => this.#writes.delete(write));
+    void write.then(() => this.#writes.delete(write));
   }
 
   /** In the process's last moment. Returns the number of spans that could not be saved. */
@@ -85,10 +89,12 @@ export class Spooler {
       .catch((error: unknown) => {
         this.#options.diagnostics.warnOnce(`the spool cannot be read: ${describe(error)}`);
       })
-      .finally(() => {
-        this.#looking = false;
-        this.#lookLater();
-      });
+      .then(
+        this.#options.diagnostics.guard(() => {
+          this.#looking = false;
+          this.#lookLater();
+        }),
+      );
   }
 
   /**
@@ -156,7 +162,8 @@ export class Spooler {
   #lookLater(): void {
     if (this.#closed || (this.#opened?.stats().waiting ?? 0) === 0) return;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.look(), Math.max(LOOK_MS, this.#options.serverWait()));
+    const look = this.#options.diagnostics.guard(() => this.look());
+    this.#timer = setTimeout(look, Math.max(LOOK_MS, this.#options.serverWait()));
     this.#timer.unref();
   }
 

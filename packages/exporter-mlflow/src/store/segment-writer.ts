@@ -86,18 +86,23 @@ export class SegmentWriter {
   }
 
   async #drain(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const batch = this.#nextBatch();
-      this.#writing = batch;
-      try {
-        await this.#write(Buffer.concat(batch.map(({ bytes }) => bytes)));
-        for (const { resolve } of batch) resolve();
-      } catch (error) {
-        await this.#end().catch(() => undefined);
-        for (const { reject } of batch) reject(error);
+    try {
+      while (this.#waiting.length > 0) {
+        const batch = this.#nextBatch();
+        this.#writing = batch;
+        try {
+          await this.#write(Buffer.concat(batch.map(({ bytes }) => bytes)));
+          for (const { resolve } of batch) resolve();
+        } catch (error) {
+          await this.#end().catch(() => undefined);
+          for (const { reject } of batch) reject(error);
+        }
+        this.#writing = [];
       }
-      this.#writing = [];
+    } catch (error) {
+      for (const { reject } of this.#waiting.splice(0)) reject(error);
     }
+    // In the same step as the last look: what is appended after it starts the next run.
     this.#running = undefined;
   }
 
