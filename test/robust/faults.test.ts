@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { probes } from './faults/probes.js';
 import {
+  type DeliveryReport,
+  type DeliveryRequest,
   type FaultReport,
   type FaultRequest,
   type Outcome,
@@ -144,5 +146,51 @@ describe('a part of the SDK that throws', () => {
     const counts = part !== 'exporter.export';
     const silent = tried.filter(({ fired, counted }) => counts && fired > 0 && counted === 0);
     expect(silent).toEqual([]);
+  });
+});
+
+describe('a function of the exporter that throws', () => {
+  const ids = new Set<string>();
+  let report: DeliveryReport;
+  beforeAll(async () => {
+    const program = await bundle('faults/delivery.ts', [probes(['exporter-mlflow'], ids)]);
+    const out = join(folder, 'delivery.json');
+    const request: DeliveryRequest = { folder, out };
+    const ended = await runChild(program, request, { HOME: folder });
+    expect(ended).toMatchObject({ code: 0, stdout: '' });
+    report = JSON.parse(readFileSync(out, 'utf8')) as DeliveryReport;
+  });
+
+  it('is tried with most of those that a delivery reaches', () => {
+    expect(report.functions.length).toBeGreaterThan(300);
+  });
+
+  /** The guards themselves: nothing of ours stands between them and who called. */
+  const GUARDS = [
+    /^exporter-mlflow\/exporter\.ts MlflowSpanExporter\.(export|forceFlush|flushSync|shutdown|stats|#tellDrops)(\/.*)?$/,
+    /^exporter-mlflow\/diagnostics\.ts (say|describe|Diagnostics\.guard(\/\(anonymous\))?)$/,
+  ];
+  const guarded = () => report.outcomes.filter(({ id }) => !GUARDS.some((one) => one.test(id)));
+
+  it('reaches neither the caller nor the process, and every export is answered once', () => {
+    const harmed = guarded().filter(
+      ({ unhandled, callbacks }) => unhandled.length > 0 || callbacks !== 1,
+    );
+    expect(harmed).toEqual([]);
+  });
+
+  it('holds nobody up', () => {
+    expect(guarded().filter(({ hung }) => hung.length > 0)).toEqual([]);
+  });
+
+  /** What the counts are made of: without it there are none. */
+  const COUNTS =
+    /(\.ts|\.)(stats|totals|bytes|folded|dropped|#lose|#count\w*)(\/\(anonymous\))?( \d)?$/;
+
+  it('leaves no span of which nothing is known', () => {
+    const unknown = guarded().filter(
+      ({ id, unaccounted }) => unaccounted !== 0 && !COUNTS.test(id),
+    );
+    expect(unknown).toEqual([]);
   });
 });

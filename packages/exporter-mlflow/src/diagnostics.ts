@@ -92,7 +92,7 @@ export class Diagnostics {
       if (now - tally.reportedAt >= INTERVAL_MS) {
         tally.reportedAt = now;
         // The traces of a batch are given up one by one: one message for all of them.
-        queueMicrotask(() => this.#report(drop.reason));
+        queueMicrotask(this.guard(() => this.#report(drop.reason)));
       }
     }
     try {

@@ -34,8 +34,9 @@ const NOTHING_YET = {
  * Nothing it does throws into the program, and nothing is read or connected before the first export.
  */
 export class MlflowSpanExporter implements MlflowExporterLife {
-  readonly #options: MlflowSpanExporterOptions;
-  readonly #settings: ExporterSettings;
+  readonly #options: MlflowSpanExporterOptions = {};
+  /** Absent when the options could not even be read. */
+  readonly #settings: ExporterSettings | undefined;
   readonly #diagnostics: Diagnostics;
   readonly #exports = new Set<Promise<void>>();
   #pipeline: Pipeline | 'misconfigured' | undefined;
@@ -46,11 +47,19 @@ export class MlflowSpanExporter implements MlflowExporterLife {
   };
 
   constructor(options: MlflowSpanExporterOptions = {}) {
-    this.#options = { ...options };
-    const { settings, warnings } = readOptions(this.#options);
-    this.#settings = settings;
-    this.#diagnostics = new Diagnostics(settings.onDrop);
-    for (const warning of warnings) this.#diagnostics.warnOnce(warning);
+    try {
+      this.#options = { ...options };
+      const { settings, warnings } = readOptions(this.#options);
+      this.#settings = settings;
+      this.#diagnostics = new Diagnostics(settings.onDrop);
+      for (const warning of warnings) this.#diagnostics.warnOnce(warning);
+    } catch (error) {
+      this.#diagnostics = new Diagnostics();
+      this.#pipeline = 'misconfigured';
+      this.#diagnostics.warnOnce(
+        `no traces are exported: the options cannot be read: ${describe(error)}`,
+      );
+    }
   }
 
   /**
@@ -58,16 +67,26 @@ export class MlflowSpanExporter implements MlflowExporterLife {
    * any was given up. Never throws.
    */
   export(spans: readonly SpanLike[], resultCallback: (result: ExportOutcome) => void): void {
-    this.#received += spans.length;
-    const exporting = withoutTracing(() => this.#export(spans)).then((outcome) => {
+    const answer = (outcome: ExportOutcome): void => {
       try {
         resultCallback(outcome);
       } catch (error) {
         this.#diagnostics.warnOnce(`the export callback failed: ${describe(error)}`);
       }
-    });
-    this.#exports.add(exporting);
-    void exporting.then(() => this.#exports.delete(exporting));
+    };
+    try {
+      this.#received += spans.length;
+      const exporting = withoutTracing(() => this.#export(spans))
+        .catch((error: unknown) => this.#refuse(spans, 'unreadable', describe(error)))
+        .then(answer);
+      this.#exports.add(exporting);
+      void exporting.then(
+        () => this.#exports.delete(exporting),
+        () => this.#exports.delete(exporting),
+      );
+    } catch (error) {
+      answer(this.#refuse(spans, 'unreadable', describe(error)));
+    }
   }
 
   /** Resolves when everything exported so far is delivered, safely stored, or given up. Never rejects. */
@@ -92,9 +111,9 @@ export class MlflowSpanExporter implements MlflowExporterLife {
       return this.#pipeline.saveNow();
     } catch (error) {
       this.#diagnostics.warnOnce(`undelivered traces could not be saved: ${describe(error)}`);
-      return this.#pipeline.stats().held;
+      return this.stats().held;
     } finally {
-      this.#diagnostics.flush();
+      this.#tellDrops();
     }
   }
 
@@ -103,14 +122,29 @@ export class MlflowSpanExporter implements MlflowExporterLife {
    * and closes connections and files. Never rejects; further exports are refused.
    */
   shutdown(): Promise<void> {
-    this.#ended ??= withoutTracing(() => this.#end());
+    if (this.#ended === undefined) {
+      try {
+        this.#ended = withoutTracing(() => this.#end());
+      } catch (error) {
+        this.#ended = Promise.reject(error);
+      }
+      this.#ended = this.#ended.catch((error: unknown) => {
+        this.#diagnostics.warnOnce(`the exporter did not end cleanly: ${describe(error)}`);
+      });
+    }
     return this.#ended;
   }
 
   /** Counts since the exporter was made. */
   stats(): ExporterStats {
-    const counts = this.#pipeline instanceof Pipeline ? this.#pipeline.stats() : NOTHING_YET;
-    return { received: this.#received, ...counts, dropped: this.#diagnostics.totals };
+    const received = this.#received;
+    try {
+      const counts = this.#pipeline instanceof Pipeline ? this.#pipeline.stats() : NOTHING_YET;
+      return { received, ...counts, dropped: this.#diagnostics.totals };
+    } catch (error) {
+      this.#diagnostics.warnOnce(`the counts of the exporter cannot be read: ${describe(error)}`);
+      return { received, ...NOTHING_YET, dropped: {} };
+    }
   }
 
   async #export(spans: readonly SpanLike[]): Promise<ExportOutcome> {
@@ -131,7 +165,7 @@ export class MlflowSpanExporter implements MlflowExporterLife {
 
   /** Settings are read at the first export, so that the environment may still be set after the import. */
   #open(): Pipeline | undefined {
-    if (this.#pipeline === undefined) {
+    if (this.#pipeline === undefined && this.#settings !== undefined) {
       const result = resolveSettings(this.#options);
       if (result.ok) {
         for (const warning of result.warnings) this.#diagnostics.warnOnce(warning);
@@ -142,7 +176,7 @@ export class MlflowSpanExporter implements MlflowExporterLife {
         this.#diagnostics.warnOnce(`no traces are exported: ${describeProblems(result.problems)}`);
       }
     }
-    return this.#pipeline === 'misconfigured' ? undefined : this.#pipeline;
+    return this.#pipeline instanceof Pipeline ? this.#pipeline : undefined;
   }
 
   #refuse(
@@ -158,7 +192,7 @@ export class MlflowSpanExporter implements MlflowExporterLife {
 
   async #end(): Promise<void> {
     try {
-      if (this.#pipeline instanceof Pipeline) {
+      if (this.#pipeline instanceof Pipeline && this.#settings !== undefined) {
         await this.#pipeline.end(this.#settings.shutdownTimeoutMs);
       }
       await Promise.race([
@@ -169,6 +203,14 @@ export class MlflowSpanExporter implements MlflowExporterLife {
       this.#diagnostics.warnOnce(`the exporter did not end cleanly: ${describe(error)}`);
     }
     process.removeListener('exit', this.#onExit);
-    this.#diagnostics.flush();
+    this.#tellDrops();
+  }
+
+  #tellDrops(): void {
+    try {
+      this.#diagnostics.flush();
+    } catch {
+      // What tells of faults is at fault: nothing is left to tell it with.
+    }
   }
 }

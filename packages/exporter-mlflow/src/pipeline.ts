@@ -90,7 +90,6 @@ export class Pipeline {
 
   /** Resolves when every span is delivered, safely stored, or given up. Never rejects. */
   add(spans: readonly SpanLike[]): Promise<BatchResult> {
-    this.#held += spans.length;
     return new Promise((resolve) => {
       const batch: Batch = {
         spans,
@@ -104,10 +103,13 @@ export class Pipeline {
         deadlines: this.#deadlines(),
         resolve,
       };
+      this.#held += spans.length;
       this.#unmapped.add(batch);
       this.#mapping = this.#mapping
         .then(() => this.#mapInSlices(batch))
-        .catch((error: unknown) => this.#abandon(batch, error));
+        .catch((error: unknown) => this.#abandon(batch, error))
+        // Whatever fails in giving up, who waits for the batch gets an answer.
+        .catch((error: unknown) => resolve({ lost: batch.left, detail: describe(error) }));
     });
   }
 

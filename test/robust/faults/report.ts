@@ -57,3 +57,35 @@ export interface SdkOutcome {
   readonly counted: number;
   readonly same: boolean;
 }
+
+export interface DeliveryRequest {
+  /** Folder for stores and spools. */
+  readonly folder: string;
+  /** File for the {@link DeliveryReport}. */
+  readonly out: string;
+  /** Functions whose id has this in it. Default all. */
+  readonly only?: string;
+}
+
+/** What came of one delivery while one function failed; `id` is empty where none did. */
+export interface DeliveryOutcome {
+  readonly id: string;
+  readonly destination: string;
+  /** How often `export()` called back. */
+  readonly callbacks: number;
+  /** Calls that did not come to an end. */
+  readonly hung: string[];
+  /** What reached the process, or the caller. */
+  readonly unhandled: string[];
+  /** Spans that were taken and of which nothing is known. */
+  readonly unaccounted: number;
+  /** Spans that were reported as lost. */
+  readonly lost: number;
+  readonly milliseconds: number;
+}
+
+export interface DeliveryReport {
+  /** Functions that a delivery reaches. */
+  readonly functions: string[];
+  readonly outcomes: DeliveryOutcome[];
+}

@@ -175,7 +175,7 @@ export class Dispatcher {
     } catch (error) {
       this.#abandonAll(error);
     }
-    this.#announceIdle();
+    this.#options.diagnostics.guard(() => this.#announceIdle())();
   }
 
   #advance(): void {
