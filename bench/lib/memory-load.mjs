@@ -1,0 +1,93 @@
+// Executions, and streams that nobody reads to their end, with a server that is dead the whole time.
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import * as ax from '@ax-llm/ax';
+import { MlflowSpanExporter } from '@hokusai/exporter-mlflow';
+import { DspyInstrumentation } from '@hokusai/instrumentation-dspy';
+import { tracing } from './arms.mjs';
+import { CALLS_PER_BLOCK, mockProgram, runCalls } from './programs.mjs';
+
+/** Executions in a row before timers and sockets get a turn. */
+const EXECUTIONS_A_TURN = 2_000;
+const STREAMS_A_TURN = 200;
+
+/**
+ * What is held after a collection.
+ * @typedef {object} Sample
+ * @property {'executions' | 'abandoned streams'} load
+ * @property {number} done executions or streams so far
+ * @property {number} heapBytes
+ * @property {number} rssBytes
+ * @property {number} handles timers, sockets and requests that are open
+ * @property {number} spansHeld by the exporter
+ * @property {number} bytesHeld by the exporter, as it counts them
+ * @property {Readonly<Record<string, number>>} dropped spans by reason
+ */
+
+/**
+ * Runs both loads, traced, one after the other. Needs `--expose-gc`.
+ * @param {object} options
+ * @param {number} options.executions
+ * @param {number} options.streams
+ * @param {number} options.samples of each load
+ * @param {number} [options.maxQueueBytes] bound of the exporter; its default otherwise
+ * @param {(sample: Sample) => void} options.onSample
+ */
+export async function runMemoryLoad({ executions, streams, samples, maxQueueBytes, onSample }) {
+  const exporter = new MlflowSpanExporter({
+    // Nothing listens on the discard port.
+    trackingUri: 'http://127.0.0.1:9',
+    experimentName: 'memory',
+    maxQueueBytes,
+  });
+  const { processor } = tracing(exporter, {}, { maxQueueSize: 4_096, scheduledDelayMillis: 500 });
+  new DspyInstrumentation().manuallyInstrument(ax);
+
+  const sample = async (load, done) => onSample({ load, done, ...(await held(exporter)) });
+  const executionsASample = Math.max(executions / samples, CALLS_PER_BLOCK);
+  for (let done = 0, next = executionsASample; done < executions; ) {
+    await runCalls(mockProgram(ax));
+    done += CALLS_PER_BLOCK;
+    if (done % EXECUTIONS_A_TURN === 0) await nextTurn();
+    if (done < next) continue;
+    await sample('executions', done);
+    next += executionsASample;
+  }
+  const streamsASample = Math.max(Math.floor(streams / samples), 1);
+  for (let done = 1; done <= streams; done++) {
+    await endless().next();
+    if (done % STREAMS_A_TURN === 0) await nextTurn();
+    if (done % streamsASample === 0) await sample('abandoned streams', done);
+  }
+  // Rejects, as it should: nothing was delivered.
+  await processor.shutdown().catch(() => {});
+}
+
+async function held(exporter) {
+  // Finalizers and timers get a turn, so that what is collected is also closed.
+  for (let i = 0; i < 3; i++) {
+    globalThis.gc();
+    await nextTurn();
+  }
+  const { held: spansHeld, bytesHeld, dropped } = exporter.stats();
+  return {
+    heapBytes: process.memoryUsage().heapUsed,
+    rssBytes: process.memoryUsage.rss(),
+    handles: process.getActiveResourcesInfo().length,
+    spansHeld,
+    bytesHeld,
+    dropped: { ...dropped },
+  };
+}
+
+/** A stream whose answer never ends. */
+function endless() {
+  const ai = new ax.AxMockAIService({
+    features: { functions: false, streaming: true },
+    chatResponse: async () =>
+      new ReadableStream({
+        pull: (controller) =>
+          controller.enqueue({ results: [{ index: 0, content: 'Answer: word word ' }] }),
+      }),
+  });
+  return ax.ax('question:string -> answer:string').streamingForward(ai, { question: 'why?' });
+}
