@@ -39,8 +39,10 @@ interface Batch extends BatchResult {
   /** Spans neither handed on nor given up. */
   left: number;
   readonly mapped: MappedSpan[];
-  /** Traces not handed on yet, once all spans are mapped. */
+  /** Traces not put together yet, once all spans are mapped. */
   groups: Iterator<MappedSpan[]> | undefined;
+  /** Handed on together, so that the first of them does not leave in a request of its own. */
+  readonly ready: Parcel[];
   /** Parcels not settled, and one for the batch itself until all are handed on. */
   open: number;
   /** The same for all of it, so that what fails together is given up together. */
@@ -97,6 +99,7 @@ export class Pipeline {
         left: spans.length,
         mapped: [],
         groups: undefined,
+        ready: [],
         lost: 0,
         detail: undefined,
         open: 1,
@@ -200,7 +203,7 @@ export class Pipeline {
     while (this.#advance(batch)) if (slicer.isDue()) await slicer.turn();
   }
 
-  /** One step of a batch's way: maps a span, or hands on what it holds of a trace. `false` when it is done. */
+  /** One step of a batch's way: maps a span, or puts together what it holds of a trace. `false` when it is done. */
   #advance(batch: Batch): boolean {
     if (!this.#unmapped.has(batch)) return false;
     if (batch.position < batch.spans.length) {
@@ -211,7 +214,7 @@ export class Pipeline {
     batch.groups ??= groupByTrace(batch.mapped).values();
     const next = batch.groups.next();
     if (!next.done) {
-      this.#handOn(batch, next.value);
+      this.#putTogether(batch, next.value);
       return true;
     }
     this.#end(batch, 'the span could not be read, or has no valid ids');
@@ -223,9 +226,10 @@ export class Pipeline {
     this.#end(batch, `an internal fault: ${describe(error)}`);
   }
 
-  /** Nothing more is handed on of a batch; what is left of its spans is lost. */
+  /** Hands on what is put together of a batch; what is left of its spans is lost. */
   #end(batch: Batch, detail: string): void {
     if (!this.#unmapped.delete(batch)) return;
+    for (const parcel of batch.ready) this.#accept(parcel);
     if (batch.left > 0) {
       this.#held -= batch.left;
       this.#lose(batch, { reason: 'unreadable', detail }, batch.left, []);
@@ -233,7 +237,7 @@ export class Pipeline {
     this.#settleOne(batch);
   }
 
-  #handOn(batch: Batch, spans: MappedSpan[]): void {
+  #putTogether(batch: Batch, spans: MappedSpan[]): void {
     batch.left -= spans.length;
     let runs: readonly RunRecord[];
     try {
@@ -243,14 +247,14 @@ export class Pipeline {
       // Folded spans travel as counts on others; an amended root travels once more.
       this.#held += added.trace.record.spans.length - spans.length;
       batch.open++;
-      this.#accept(parcel);
+      batch.ready.push(parcel);
     } catch (error) {
       this.#held -= spans.length;
       const detail = `spans could not be put together to a trace: ${describe(error)}`;
       this.#lose(batch, { reason: 'unreadable', detail }, spans.length, []);
       return;
     }
-    for (const run of runs) this.#deliverRun(run, batch);
+    for (const run of runs) this.#addRun(run, batch);
   }
 
   #mapOne(span: SpanLike): MappedSpan | undefined {
@@ -289,7 +293,7 @@ export class Pipeline {
     return traceParcel(record, { bytes, ...batch.deadlines, settle, hold: acknowledge });
   }
 
-  #deliverRun(run: RunRecord, batch: Batch): void {
+  #addRun(run: RunRecord, batch: Batch): void {
     const lose = (detail: string): void => {
       this.#diagnostics.warnOnce(`a run was not written: ${detail}`);
       batch.detail ??= detail;
@@ -303,7 +307,7 @@ export class Pipeline {
       const bytes = JSON.stringify(run).length;
       const parcel = runParcel(run, { bytes, ...batch.deadlines, settle });
       batch.open++;
-      this.#accept(parcel);
+      batch.ready.push(parcel);
     } catch (error) {
       lose(describe(error));
     }

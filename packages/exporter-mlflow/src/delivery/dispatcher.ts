@@ -50,6 +50,8 @@ export class Dispatcher {
   #active = 0;
   #bytes = 0;
   #timer: NodeJS.Timeout | undefined;
+  /** The timer is set to run at once. */
+  #isDue = false;
   #endsAt = Number.POSITIVE_INFINITY;
   #isStopped = false;
   #onIdle: (() => void)[] = [];
@@ -161,8 +163,10 @@ export class Dispatcher {
   }
 
   #schedule(ms: number): void {
-    if (this.#isStopped) return;
+    // A batch is accepted parcel by parcel: one timer for all of them.
+    if (this.#isStopped || this.#isDue) return;
     clearTimeout(this.#timer);
+    this.#isDue = ms === 0;
     this.#timer = setTimeout(() => this.#pump(), ms);
     // Waiting for a server must not keep the program alive; flush and shutdown hold it themselves.
     if (ms > 0) this.#timer.unref();
@@ -170,6 +174,7 @@ export class Dispatcher {
 
   /** Runs from timers and ended requests: a fault must not reach the event loop, and nobody wait for ever. */
   #pump(): void {
+    this.#isDue = false;
     try {
       this.#advance();
     } catch (error) {
@@ -347,9 +352,11 @@ export class Dispatcher {
   /** Into the spool where that may help later; a trace refused for itself would be refused again. */
   #giveUp(parcels: readonly Parcel[], reason: DropReason, detail: string, isFinal = false): void {
     const rest: Parcel[] = [];
+    const { address } = this.#options;
+    const told = detail.includes(address) ? detail : `${detail} (${address})`;
     for (const parcel of parcels) {
       if (isFinal) {
-        parcel.settle({ kind: 'dropped', reason, detail: `${nameOf(parcel)}: ${detail}` });
+        parcel.settle({ kind: 'dropped', reason, detail: `${nameOf(parcel)}: ${told}` });
       } else if (parcel.fromSpool) parcel.settle({ kind: 'released' });
       else rest.push(parcel);
     }

@@ -1,4 +1,4 @@
-import type { AttributeMap, SpanRecord, TraceRecord } from '../internal-types.js';
+import type { AttributeMap, AttributeValue, SpanRecord, TraceRecord } from '../internal-types.js';
 import { cap } from '../mapping/text.js';
 import { type Settlement, type TraceParcel, traceParcel } from './parcel.js';
 
@@ -56,15 +56,10 @@ function shareSettlement(parcel: TraceParcel, records: readonly TraceRecord[]): 
 }
 
 function halveLongest(span: SpanRecord): SpanRecord | undefined {
-  const maps = [span.attributes, ...span.events.map(({ attributes }) => attributes)];
-  let longest = 0;
-  for (const map of maps) {
-    for (const value of Object.values(map)) {
-      if (typeof value === 'string') longest = Math.max(longest, value.length);
-    }
-  }
+  const longest = textsOf(span).reduce((most, { length }) => Math.max(most, length), 0);
   if (longest < MIN_TEXT) return undefined;
   const limit = Math.floor(longest / 2);
+  const { message } = span.status;
   return {
     ...span,
     attributes: {
@@ -75,25 +70,48 @@ function halveLongest(span: SpanRecord): SpanRecord | undefined {
       ...event,
       attributes: capTexts(event.attributes, limit),
     })),
+    links: span.links.map((link) => ({ ...link, attributes: capTexts(link.attributes, limit) })),
+    status: {
+      ...span.status,
+      ...(message === undefined ? {} : { message: capText(message, limit) }),
+    },
   };
+}
+
+/** Everything of a span that may be long: values of attributes, of events and of links, the status. */
+function textsOf({ attributes, events, links, status }: SpanRecord): string[] {
+  const maps = [attributes, ...[...events, ...links].map((part) => part.attributes)];
+  const values: unknown[] = [status.message, ...maps.flatMap((map) => Object.values(map).flat())];
+  return values.filter((value): value is string => typeof value === 'string');
 }
 
 function capTexts(attributes: AttributeMap, limit: number): AttributeMap {
   const capped: AttributeMap = {};
   for (const [key, value] of Object.entries(attributes)) {
-    capped[key] =
-      typeof value === 'string' && value.length > limit
-        ? cap(value, limit - MARK.length) + MARK
-        : value;
+    if (typeof value === 'string') capped[key] = capText(value, limit);
+    else if (Array.isArray(value)) capped[key] = capList(value, limit);
+    else capped[key] = value;
   }
   return capped;
+}
+
+function capList(list: AttributeValue & readonly unknown[], limit: number): AttributeValue {
+  return list.map((item) =>
+    typeof item === 'string' ? capText(item, limit) : item,
+  ) as AttributeValue;
+}
+
+function capText(text: string, limit: number): string {
+  return text.length > limit ? cap(text, limit - MARK.length) + MARK : text;
 }
 
 function truncatedKeys({ attributes }: SpanRecord, limit: number): string[] {
   const before = attributes['dspy.truncated'];
   const known = Array.isArray(before) ? (before as string[]) : [];
   const now = Object.entries(attributes)
-    .filter(([, value]) => typeof value === 'string' && value.length > limit)
+    .filter(([, value]) =>
+      [value].flat().some((text) => typeof text === 'string' && text.length > limit),
+    )
     .map(([key]) => key);
   return [...new Set([...known, ...now])];
 }

@@ -28,11 +28,16 @@ const from =
     };
   };
 
+/** Characters of plain fields (model, temperature, …) before the messages. */
+const MAX_HEAD = 2_000;
+const OPENAI_HEAD = /[{,]\s*"(?:messages|choices)"\s*:\s*$/;
+
 /** Requests and answers of OpenAI's chat API, which several instrumentations record as they are. */
 function openAiFormat(text: string): { format?: string } {
-  return /^\{(?:"[^"]*":[^{[]*,)?\s*"(?:messages|choices)"\s*:\s*\[/.test(text.slice(0, 2_000))
-    ? { format: 'openai' }
-    : {};
+  // The first list or object within is that of the messages; the fields before it are plain.
+  const list = text.startsWith('{') ? text.indexOf('[') : -1;
+  if (list < 0 || list > MAX_HEAD || text.lastIndexOf('{', list) > 0) return {};
+  return OPENAI_HEAD.test(text.slice(Math.max(0, list - 40), list)) ? { format: 'openai' } : {};
 }
 
 /** `gen_ai.system_instructions` are the first message: a program reads the conversation from the top. */
@@ -100,7 +105,7 @@ const vercelChat =
     const body: Record<string, unknown> = {};
     const replaces: string[] = [];
     for (const key in attributes) {
-      if (!key.startsWith(prefix)) continue;
+      if (attributes[key] === undefined || !key.startsWith(prefix)) continue;
       body[key.slice(prefix.length)] = decode(attributes[key]);
       replaces.push(key);
     }
@@ -172,10 +177,14 @@ const COPIES = {
  * Reads inputs and outputs of a span under whatever convention it was recorded, writes them as MLflow's,
  * and takes the attributes away that they replace: MLflow would store and show each value twice.
  * Values that the span already has under MLflow's own names win.
+ *
+ * @param isFlattened the span has messages or documents that are spread over many keys
  */
-export function writeInputsAndOutputs(attributes: AttributeMap): void {
-  const input = writeContent(attributes, 'mlflow.spanInputs', INPUTS, COPIES.inputs);
-  const output = writeContent(attributes, 'mlflow.spanOutputs', OUTPUTS, COPIES.outputs);
+export function writeInputsAndOutputs(attributes: AttributeMap, isFlattened: boolean): void {
+  const input = writeContent(attributes, 'mlflow.spanInputs', INPUTS);
+  const output = writeContent(attributes, 'mlflow.spanOutputs', OUTPUTS);
+  if (input) removeCopies(attributes, input, COPIES.inputs, isFlattened);
+  if (output) removeCopies(attributes, output, COPIES.outputs, isFlattened);
   const format = input?.format ?? output?.format;
   if (format !== undefined) attributes['mlflow.message.format'] ??= format;
 }
@@ -184,14 +193,13 @@ function writeContent(
   attributes: AttributeMap,
   target: string,
   readers: readonly Reader[],
-  copies: (typeof COPIES)[keyof typeof COPIES],
 ): Content | undefined {
   if (attributes[target] !== undefined) return undefined;
   for (const read of readers) {
     const content = read(attributes);
     if (content === undefined) continue;
-    for (const key of content.replaces) delete attributes[key];
-    removeCopies(attributes, content, copies);
+    // Deleting would make every span's attributes a slow object.
+    for (const key of content.replaces) attributes[key] = undefined;
     attributes[target] = content.value;
     return content;
   }
@@ -202,11 +210,13 @@ function removeCopies(
   attributes: AttributeMap,
   content: Content,
   { keys, prefixes }: (typeof COPIES)[keyof typeof COPIES],
+  isFlattened: boolean,
 ): void {
   for (const key of keys) {
     const copy = attributes[key];
-    if (copy !== undefined && toMlflowValue(copy) === content.value) delete attributes[key];
+    if (copy !== undefined && toMlflowValue(copy) === content.value) attributes[key] = undefined;
   }
+  if (!isFlattened) return;
   for (const key in attributes) {
     if (prefixes.some((prefix) => key.startsWith(prefix))) delete attributes[key];
   }

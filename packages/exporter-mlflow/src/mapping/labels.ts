@@ -9,6 +9,9 @@ const MAX_METADATA_VALUE = 250;
 export const MAX_TRACE_NAME = 4_096;
 export const MAX_SESSION = 250;
 
+/** Attributes whose value the server refuses when it is too long. */
+export const IDENTITY_KEYS = ['session.id', 'gen_ai.conversation.id', 'user.id'] as const;
+
 const DSPY_TAG = 'dspy.tag.';
 const TRACE_TAG = 'mlflow.traceTag.';
 export const TRACE_NAME_TAG = 'mlflow.traceName';
@@ -123,7 +126,7 @@ export function writeTraceTags(
  * is answered 400) and keeps the whole beside it, as `session.id.full`.
  */
 export function capIdentities(attributes: AttributeMap): void {
-  for (const key of ['session.id', 'gen_ai.conversation.id', 'user.id']) {
+  for (const key of IDENTITY_KEYS) {
     const value = attributes[key];
     if (value === undefined) continue;
     // A list or a number as session breaks the server's own check.

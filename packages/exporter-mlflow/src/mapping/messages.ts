@@ -16,7 +16,7 @@ export interface ChatMessage {
 export function unflatten(attributes: AttributeMap, prefix: string): unknown[] | undefined {
   let root: Record<string, unknown> | undefined;
   for (const key in attributes) {
-    if (!key.startsWith(prefix)) continue;
+    if (attributes[key] === undefined || !key.startsWith(prefix)) continue;
     const path = key.slice(prefix.length).split('.');
     if (!isIndex(path[0])) continue;
     root ??= Object.create(null) as Record<string, unknown>;

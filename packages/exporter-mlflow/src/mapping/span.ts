@@ -1,20 +1,40 @@
-import type { Attributes, HrTime } from '@opentelemetry/api';
-import type { AttributeMap, AttributeValue, EventRecord, SpanRecord } from '../internal-types.js';
+import type { Attributes, HrTime, Link } from '@opentelemetry/api';
+import type {
+  AttributeMap,
+  AttributeValue,
+  EventRecord,
+  LinkRecord,
+  SpanRecord,
+} from '../internal-types.js';
 import type { SpanLike } from '../types.js';
 import { writeInputsAndOutputs } from './inputs-outputs.js';
 import { capIdentities } from './labels.js';
 import { spanTypeOf } from './span-type.js';
-import { mend, mendKey } from './text.js';
+import { mend } from './text.js';
 import { writeTools } from './tools.js';
+import { factsOfKey, TOPIC } from './topics.js';
 import { readCost, readModel, readProvider, readUsage, serverReadsUsage } from './usage.js';
 
 const NO_ATTRIBUTES: AttributeMap = Object.freeze({});
 const VALID_TRACE_ID = /^(?!0{32})[0-9a-f]{32}$/;
 const VALID_SPAN_ID = /^(?!0{16})[0-9a-f]{16}$/;
+const NO_SCOPE: SpanRecord['scope'] = Object.freeze({ name: '' });
 const SPAN_OVERHEAD_BYTES = 200;
+
+const scopes = new WeakMap<object, SpanRecord['scope']>();
+
+/** Gathered while a span is copied. */
+interface Gathered {
+  /** Estimated, in memory and on the wire. */
+  bytes: number;
+  /** Bits of `TOPIC`. */
+  topics: number;
+}
 
 export interface MappedSpan {
   record: SpanRecord;
+  /** Bits of `TOPIC`: what its attributes are about. */
+  topics: number;
   /** Token counts of its own, after the span's convention. */
   hasUsage: boolean;
   /** Estimated size in memory and on the wire. */
@@ -30,18 +50,20 @@ export interface MappedSpan {
 export function mapSpan(span: SpanLike, resource: AttributeMap): MappedSpan | undefined {
   const { traceId, spanId, traceState } = span.spanContext();
   if (!VALID_TRACE_ID.test(traceId) || !VALID_SPAN_ID.test(spanId)) return undefined;
-  const size = { bytes: SPAN_OVERHEAD_BYTES };
-  const attributes = copyAttributes(span.attributes, size);
-  const usage = readUsage(attributes);
-  writeModelFacts(attributes, usage);
+  const gathered: Gathered = { bytes: SPAN_OVERHEAD_BYTES, topics: 0 };
+  const attributes = copyAttributes(span.attributes, gathered);
+  const { topics } = gathered;
+  const usage = topics & TOPIC.usage ? readUsage(attributes) : undefined;
+  if (usage) attributes['mlflow.chat.tokenUsage'] ??= JSON.stringify(usage);
+  if (topics & TOPIC.model) writeModel(attributes);
+  if (topics & TOPIC.cost) writeCost(attributes);
   attributes['mlflow.spanType'] = spanTypeOf(attributes);
-  writeInputsAndOutputs(attributes);
-  writeTools(attributes);
-  capIdentities(attributes);
+  writeInputsAndOutputs(attributes, (topics & TOPIC.flattened) !== 0);
+  if (topics & TOPIC.tools) writeTools(attributes);
+  if (topics & TOPIC.identity) capIdentities(attributes);
 
   const start = toNanos(span.startTime);
   const end = toNanos(span.endTime);
-  const scope = span.instrumentationScope ?? span.instrumentationLibrary;
   const record: SpanRecord = {
     traceId,
     spanId,
@@ -50,18 +72,11 @@ export function mapSpan(span: SpanLike, resource: AttributeMap): MappedSpan | un
     startTimeUnixNano: start,
     endTimeUnixNano: notBefore(start, end),
     attributes,
-    events: span.events.map((event) => copyEvent(event, size)),
-    links: span.links.map(({ context, attributes: own }) => ({
-      traceId: context.traceId,
-      spanId: context.spanId,
-      attributes: copyAttributes(own, size),
-    })),
+    events: span.events.length === 0 ? [] : span.events.map((event) => copyEvent(event, gathered)),
+    links: span.links.length === 0 ? [] : span.links.map((link) => copyLink(link, gathered)),
     status: toStatus(span.status),
     resource,
-    scope: {
-      name: scope?.name ?? '',
-      ...(scope?.version === undefined ? {} : { version: scope.version }),
-    },
+    scope: copyScope(span.instrumentationScope ?? span.instrumentationLibrary),
   };
   const parent = span.parentSpanContext;
   const parentSpanId = parent?.spanId ?? span.parentSpanId;
@@ -71,15 +86,17 @@ export function mapSpan(span: SpanLike, resource: AttributeMap): MappedSpan | un
   }
   const state = traceState?.serialize();
   if (state) record.traceState = state;
-  return { record, hasUsage: usage !== undefined, bytes: size.bytes };
+  return { record, topics, hasUsage: usage !== undefined, bytes: gathered.bytes };
 }
 
-function writeModelFacts(attributes: AttributeMap, usage: ReturnType<typeof readUsage>): void {
-  if (usage) attributes['mlflow.chat.tokenUsage'] ??= JSON.stringify(usage);
+function writeModel(attributes: AttributeMap): void {
   const model = readModel(attributes);
   if (model !== undefined) attributes['mlflow.llm.model'] ??= model;
   const provider = readProvider(attributes);
   if (provider !== undefined) attributes['mlflow.llm.provider'] ??= provider;
+}
+
+function writeCost(attributes: AttributeMap): void {
   const cost = readCost(attributes);
   // Also where the span has one already: it may hold what the server refuses.
   if (cost) attributes['mlflow.llm.cost'] = JSON.stringify(cost);
@@ -106,17 +123,37 @@ function toStatus(status: SpanLike['status']): SpanRecord['status'] {
 
 function copyEvent(
   event: { name: string; time: HrTime; attributes?: Attributes | undefined },
-  size: { bytes: number },
+  gathered: Gathered,
 ): EventRecord {
-  size.bytes += event.name.length + 20;
+  gathered.bytes += event.name.length + 20;
   return {
     name: mend(event.name),
     timeUnixNano: toNanos(event.time),
-    attributes: copyAttributes(event.attributes, size),
+    attributes: copyAttributes(event.attributes, gathered),
   };
 }
 
-function copyAttributes(attributes: Attributes | undefined, size: { bytes: number }): AttributeMap {
+function copyLink({ context, attributes }: Link, gathered: Gathered): LinkRecord {
+  return {
+    traceId: context.traceId,
+    spanId: context.spanId,
+    attributes: copyAttributes(attributes, gathered),
+  };
+}
+
+/** One copy for all spans of a scope, so that the encoder can group them by identity. */
+function copyScope(scope: SpanLike['instrumentationScope']): SpanRecord['scope'] {
+  if (scope === undefined) return NO_SCOPE;
+  let copy = scopes.get(scope);
+  if (copy === undefined) {
+    const { name, version } = scope;
+    copy = { name, ...(version === undefined ? {} : { version }) };
+    scopes.set(scope, copy);
+  }
+  return copy;
+}
+
+function copyAttributes(attributes: Attributes | undefined, gathered: Gathered): AttributeMap {
   if (attributes === undefined) return NO_ATTRIBUTES;
   const copy: AttributeMap = {};
   for (const key in attributes) {
@@ -124,8 +161,10 @@ function copyAttributes(attributes: Attributes | undefined, size: { bytes: numbe
     if (value === undefined || value === null) continue;
     const clean = cleanValue(value);
     if (clean === undefined) continue;
-    copy[mendKey(key)] = clean;
-    size.bytes += key.length + sizeOf(clean);
+    const facts = factsOfKey(key);
+    copy[facts.clean] = clean;
+    gathered.topics |= facts.topics;
+    gathered.bytes += key.length + sizeOf(clean);
   }
   return copy;
 }

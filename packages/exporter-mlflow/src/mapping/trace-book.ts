@@ -28,6 +28,7 @@ import { takeRun } from './run.js';
 import type { MappedSpan } from './span.js';
 import { UNKNOWN_TYPE } from './span-type.js';
 import { cap } from './text.js';
+import { TOPIC } from './topics.js';
 import { newTraceMemory, type TraceMemory } from './trace-memory.js';
 
 export interface TraceBookOptions {
@@ -156,9 +157,10 @@ export class TraceBook {
     const root = group.find(({ record }) => record.parentSpanId === undefined)?.record;
     const localRoot = root ?? group.find(({ record }) => record.parentIsRemote)?.record;
     let about = false;
-    for (const { record } of group) about = this.#observe(memory, record) || about;
+    for (const span of group) about = this.#observe(memory, span) || about;
     this.#chooseDestination(memory, group, localRoot);
-    for (const { record } of group) {
+    for (const { record, topics } of group) {
+      if (!(topics & TOPIC.run)) continue;
       const run = takeRun(record, memory.experiment ?? this.#options.experiment);
       if (run) runs.push(run);
     }
@@ -177,8 +179,7 @@ export class TraceBook {
       completing = this.#amendRoot(memory, memory.bareRoot);
       spans.push(completing);
     }
-    const info = this.#info(memory, completing !== undefined);
-    if (completing) writePreviews(info, completing.attributes);
+    const info = this.#info(memory, completing?.attributes);
     if (memory.root === 'local' || memory.root === 'closed') {
       info.assessments = memory.assessments.splice(0);
     }
@@ -196,8 +197,7 @@ export class TraceBook {
   #closing(memory: TraceMemory): TraceRecord {
     memory.rootStatus ??= memory.lead.status;
     memory.rootName ??= memory.lead.name;
-    const info = this.#info(memory, true);
-    writePreviews(info, {
+    const info = this.#info(memory, {
       'mlflow.spanInputs': memory.lead.inputs,
       'mlflow.spanOutputs': memory.lead.outputs,
     });
@@ -205,25 +205,31 @@ export class TraceBook {
     return { info, complete: true, spans: [], closing: true };
   }
 
-  #observe(memory: TraceMemory, record: SpanRecord): boolean {
+  #observe(memory: TraceMemory, { record, topics }: MappedSpan): boolean {
     const { attributes } = record;
     memory.startMs = Math.min(memory.startMs, Number(record.startTimeUnixNano / 1_000_000n));
     memory.endMs = Math.max(memory.endMs, Number(record.endTimeUnixNano / 1_000_000n));
-    memory.session ??=
-      readText(attributes, 'session.id') ?? readText(attributes, 'gen_ai.conversation.id');
-    memory.user ??= readText(attributes, 'user.id');
-    memory.clientRequestId ??= readText(attributes, 'dspy.client_request_id');
-    memory.assessments.push(...readAssessments(record));
-    addPrompts(memory.prompts, readPrompts(attributes));
+    if (topics & TOPIC.identity) {
+      memory.session ??=
+        readText(attributes, 'session.id') ?? readText(attributes, 'gen_ai.conversation.id');
+      memory.user ??= readText(attributes, 'user.id');
+    }
+    if (topics & TOPIC.requestId) {
+      memory.clientRequestId ??= readText(attributes, 'dspy.client_request_id');
+    }
+    if (topics & TOPIC.score || record.events.length > 0) {
+      memory.assessments.push(...readAssessments(record));
+    }
+    if (topics & TOPIC.prompts) addPrompts(memory.prompts, readPrompts(attributes));
     memory.leftProcess ||=
       (record.kind === SpanKind.CLIENT || record.kind === SpanKind.PRODUCER) &&
       attributes['mlflow.spanType'] === UNKNOWN_TYPE;
+    let changed = memory.lead.observe(record);
     // On the execution's outermost span; its parent may be anybody's.
     const isOurs = attributes['dspy.module.name'] !== undefined;
     const outermost = isOurs || record.parentSpanId === undefined || record.parentIsRemote;
-    const complain = this.#options.complain;
-    let changed = memory.lead.observe(record);
-    if (outermost) {
+    if (outermost && topics & TOPIC.labels) {
+      const complain = this.#options.complain;
       for (const [key, value] of Object.entries(readTags(attributes, complain))) {
         changed ||= memory.tags[key] !== value;
         memory.tags[key] = value;
@@ -239,9 +245,10 @@ export class TraceBook {
     group: readonly MappedSpan[],
     root: SpanRecord | undefined,
   ): void {
+    const naming = group.filter(({ topics }) => topics & TOPIC.destination);
     const named = (key: string): string | undefined =>
       (root && readText(root.attributes, key)) ??
-      group
+      naming
         .map(({ record }) => readText(record.attributes, key))
         .find((text) => text !== undefined);
     const experiment = named('dspy.experiment');
@@ -314,7 +321,8 @@ export class TraceBook {
     return tags;
   }
 
-  #info(memory: TraceMemory, complete: boolean): TraceInfoRecord {
+  /** @param shown attributes of what completes the trace */
+  #info(memory: TraceMemory, shown: AttributeMap | undefined): TraceInfoRecord {
     const metadata: Record<string, string> = { ...this.#metadata, ...memory.metadata };
     if (memory.session !== undefined) {
       metadata['mlflow.trace.session'] = cap(memory.session, MAX_SESSION);
@@ -324,7 +332,14 @@ export class TraceBook {
       traceId: memory.traceId,
       experiment: memory.experiment ?? this.#options.experiment,
       requestTimeMs: memory.startMs,
-      state: complete ? (memory.rootStatus === 2 ? 'ERROR' : 'OK') : 'IN_PROGRESS',
+      state: shown ? (memory.rootStatus === 2 ? 'ERROR' : 'OK') : 'IN_PROGRESS',
+      // Read where a trace is started or stored; most travel without.
+      get requestPreview() {
+        return previewOf(shown?.['mlflow.spanInputs'], 'user');
+      },
+      get responsePreview() {
+        return previewOf(shown?.['mlflow.spanOutputs'], 'assistant');
+      },
       metadata,
       tags: this.#allTags(memory),
       assessments: [],
@@ -336,7 +351,7 @@ export class TraceBook {
       info.prompts = memory.prompts.slice(memory.promptsHanded);
       memory.promptsHanded = memory.prompts.length;
     }
-    if (complete) info.durationMs = memory.endMs - memory.startMs;
+    if (shown) info.durationMs = memory.endMs - memory.startMs;
     return info;
   }
 }
@@ -344,11 +359,4 @@ export class TraceBook {
 /** The server has been told how the trace ended. */
 function isFinished({ root }: TraceMemory): boolean {
   return root === 'local' || root === 'closed';
-}
-
-function writePreviews(info: TraceInfoRecord, attributes: AttributeMap): void {
-  const request = previewOf(attributes['mlflow.spanInputs'], 'user');
-  if (request !== undefined) info.requestPreview = request;
-  const response = previewOf(attributes['mlflow.spanOutputs'], 'assistant');
-  if (response !== undefined) info.responsePreview = response;
 }

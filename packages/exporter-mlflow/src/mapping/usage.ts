@@ -47,7 +47,7 @@ const COST = {
 } as const;
 
 /** The model that answered before the one asked for, as MLflow's own translation has it. */
-const MODEL = [
+export const MODEL_KEYS = [
   'llm.response.model_name',
   'gen_ai.response.model',
   'llm.model_name',
@@ -58,7 +58,12 @@ const MODEL = [
   'ai.model.id',
 ];
 
-const PROVIDER = ['gen_ai.provider.name', 'llm.provider', 'gen_ai.system', 'ai.model.provider'];
+export const PROVIDER_KEYS = [
+  'gen_ai.provider.name',
+  'llm.provider',
+  'gen_ai.system',
+  'ai.model.provider',
+];
 
 /** Names by which MLflow's price list knows the providers of OpenTelemetry's registry and of Vercel AI. */
 const PRICED_AS: Readonly<Record<string, string>> = {
@@ -83,6 +88,9 @@ const PRICED_AS: Readonly<Record<string, string>> = {
   'ibm.watsonx.ai': 'watsonx',
   x_ai: 'xai',
 };
+
+export const USAGE_KEYS: readonly string[] = Object.values(TOKENS).flat();
+export const COST_KEYS: readonly string[] = ['mlflow.llm.cost', ...Object.values(COST).flat()];
 
 export type TokenUsage = Partial<Record<keyof typeof TOKENS, number>>;
 
@@ -135,11 +143,11 @@ export function readCost(attributes: AttributeMap): Record<string, number> | und
 }
 
 export function readModel(attributes: AttributeMap): string | undefined {
-  return readFirstText(attributes, MODEL);
+  return readFirstText(attributes, MODEL_KEYS);
 }
 
 export function readProvider(attributes: AttributeMap): string | undefined {
-  const provider = readFirstText(attributes, PROVIDER)?.toLowerCase();
+  const provider = readFirstText(attributes, PROVIDER_KEYS)?.toLowerCase();
   if (provider === undefined) return undefined;
   if (Object.hasOwn(PRICED_AS, provider)) return PRICED_AS[provider];
   // Vercel AI names the API too: `openai.chat`, `anthropic.messages`.

@@ -49,33 +49,57 @@ const FLAG_HAS_IS_REMOTE = 0x100;
 const FLAG_IS_REMOTE = 0x200;
 
 /**
+ * One for all requests: growing a new one to the size of a request costs as much as writing it. It is
+ * empty whenever the event loop gets a turn, so requests encoded at once do not meet in it.
+ */
+let writer = new BinaryWriter();
+/** A writer that has grown for more than this is not kept. */
+const MAX_KEPT_BYTES = 1024 * 1024;
+
+/**
  * Encodes the spans of a request in their order, giving the event loop a turn between slices. Spans
  * that share a resource object, and within it a scope, are grouped, so equal resources should be one object.
  */
 export async function encodeTraceRequest(spans: readonly SpanRecord[]): Promise<Uint8Array> {
-  const writer = new BinaryWriter();
   const parts: Uint8Array[] = [];
   for (const [resource, scopes] of groupSpans(spans)) {
     const scopeParts: Uint8Array[] = [];
     for (const group of scopes.values()) {
-      const body: Uint8Array[] = [encodeScope(writer, group.scope)];
-      for (const span of group.spans) {
-        writeSpan(writer, span);
-        if (slicer.isDue()) {
-          body.push(writer.finish());
-          await slicer.turn();
-        }
-      }
-      body.push(writer.finish());
       // Enclosing messages are framed around finished bytes: fork() and join() at this level would
       // move everything below once more for each level.
-      scopeParts.push(...frame(writer, RESOURCE_SPANS.scopeSpans, body));
+      const body = [finished(() => writeScope(group.scope)), ...(await encodeSpans(group.spans))];
+      scopeParts.push(...frame(RESOURCE_SPANS.scopeSpans, body));
     }
-    parts.push(
-      ...frame(writer, REQUEST_RESOURCE_SPANS, [encodeResource(writer, resource), ...scopeParts]),
-    );
+    const body = [finished(() => writeResource(resource)), ...scopeParts];
+    parts.push(...frame(REQUEST_RESOURCE_SPANS, body));
   }
   return Buffer.concat(parts);
+}
+
+async function encodeSpans(spans: readonly SpanRecord[]): Promise<Uint8Array[]> {
+  const parts: Uint8Array[] = [];
+  for (let next = 0; next < spans.length; ) {
+    const part = finished(() => {
+      do writeSpan(spans[next++] as SpanRecord);
+      while (next < spans.length && !slicer.isDue());
+    });
+    parts.push(part);
+    if (next < spans.length) await slicer.turn();
+  }
+  return parts;
+}
+
+/** What a function writes, which leaves the writer empty whatever happens. */
+function finished(write: () => void): Uint8Array {
+  try {
+    write();
+    const bytes = writer.finish();
+    if (bytes.byteLength > MAX_KEPT_BYTES) writer = new BinaryWriter();
+    return bytes;
+  } catch (error) {
+    writer = new BinaryWriter();
+    throw error;
+  }
 }
 
 interface ScopeGroup {
@@ -85,62 +109,72 @@ interface ScopeGroup {
 
 function groupSpans(spans: readonly SpanRecord[]): Map<AttributeMap, Map<string, ScopeGroup>> {
   const resources = new Map<AttributeMap, Map<string, ScopeGroup>>();
+  let last: SpanRecord | undefined;
+  let group: ScopeGroup | undefined;
   for (const span of spans) {
+    if (group && span.scope === last?.scope && span.resource === last.resource) {
+      group.spans.push(span);
+      continue;
+    }
+    last = span;
     let scopes = resources.get(span.resource);
     if (scopes === undefined) {
       scopes = new Map();
       resources.set(span.resource, scopes);
     }
     const key = `${span.scope.name}\0${span.scope.version ?? ''}`;
-    const group = scopes.get(key);
-    if (group === undefined) scopes.set(key, { scope: span.scope, spans: [span] });
-    else group.spans.push(span);
+    group = scopes.get(key);
+    if (group === undefined) {
+      group = { scope: span.scope, spans: [] };
+      scopes.set(key, group);
+    }
+    group.spans.push(span);
   }
   return resources;
 }
 
-function frame(writer: BinaryWriter, fieldTag: number, body: readonly Uint8Array[]): Uint8Array[] {
+function frame(fieldTag: number, body: readonly Uint8Array[]): Uint8Array[] {
   let length = 0;
   for (const part of body) length += part.byteLength;
-  return [writer.uint32(fieldTag).uint32(length).finish(), ...body];
+  return [finished(() => writer.uint32(fieldTag).uint32(length)), ...body];
 }
 
-function encodeResource(writer: BinaryWriter, resource: AttributeMap): Uint8Array {
+function writeResource(resource: AttributeMap): void {
   writer.uint32(RESOURCE_SPANS.resource).fork();
-  writeAttributes(writer, RESOURCE_ATTRIBUTES, resource);
-  return writer.join().finish();
+  writeAttributes(RESOURCE_ATTRIBUTES, resource);
+  writer.join();
 }
 
-function encodeScope(writer: BinaryWriter, scope: SpanRecord['scope']): Uint8Array {
+function writeScope(scope: SpanRecord['scope']): void {
   writer.uint32(SCOPE_SPANS.scope).fork().uint32(SCOPE.name).string(scope.name);
   if (scope.version !== undefined) writer.uint32(SCOPE.version).string(scope.version);
-  return writer.join().finish();
+  writer.join();
 }
 
-function writeSpan(writer: BinaryWriter, span: SpanRecord): void {
+function writeSpan(span: SpanRecord): void {
   writer.uint32(SCOPE_SPANS.spans).fork();
-  writeId(writer, SPAN.traceId, span.traceId);
-  writeId(writer, SPAN.spanId, span.spanId);
+  writeId(SPAN.traceId, span.traceId);
+  writeId(SPAN.spanId, span.spanId);
   if (span.traceState !== undefined) writer.uint32(SPAN.traceState).string(span.traceState);
-  if (span.parentSpanId !== undefined) writeId(writer, SPAN.parentSpanId, span.parentSpanId);
+  if (span.parentSpanId !== undefined) writeId(SPAN.parentSpanId, span.parentSpanId);
   writer.uint32(SPAN.name).string(span.name);
   // OTLP counts kinds from 1; 0 is "unspecified".
   writer.uint32(SPAN.kind).uint32(span.kind + 1);
   writer.uint32(SPAN.startTimeUnixNano).fixed64(span.startTimeUnixNano);
   writer.uint32(SPAN.endTimeUnixNano).fixed64(span.endTimeUnixNano);
-  writeAttributes(writer, SPAN.attributes, span.attributes);
+  writeAttributes(SPAN.attributes, span.attributes);
   for (const event of span.events) {
     writer.uint32(SPAN.events).fork();
     writer.uint32(EVENT.timeUnixNano).fixed64(event.timeUnixNano);
     writer.uint32(EVENT.name).string(event.name);
-    writeAttributes(writer, EVENT.attributes, event.attributes);
+    writeAttributes(EVENT.attributes, event.attributes);
     writer.join();
   }
   for (const link of span.links) {
     writer.uint32(SPAN.links).fork();
-    writeId(writer, LINK.traceId, link.traceId);
-    writeId(writer, LINK.spanId, link.spanId);
-    writeAttributes(writer, LINK.attributes, link.attributes);
+    writeId(LINK.traceId, link.traceId);
+    writeId(LINK.spanId, link.spanId);
+    writeAttributes(LINK.attributes, link.attributes);
     writer.join();
   }
   writer.uint32(SPAN.status).fork();
@@ -152,22 +186,24 @@ function writeSpan(writer: BinaryWriter, span: SpanRecord): void {
   writer.join();
 }
 
-function writeAttributes(writer: BinaryWriter, fieldTag: number, attributes: AttributeMap): void {
+function writeAttributes(fieldTag: number, attributes: AttributeMap): void {
   for (const key in attributes) {
     const value = attributes[key];
     if (value === undefined) continue;
     writer.uint32(fieldTag).fork().uint32(KEY_VALUE.key).string(key);
     writer.uint32(KEY_VALUE.value).fork();
-    writeAnyValue(writer, value);
+    writeAnyValue(value);
     writer.join().join();
   }
 }
 
-function writeAnyValue(writer: BinaryWriter, value: AttributeValue): void {
+function writeAnyValue(value: AttributeValue): void {
   if (typeof value === 'string') {
     writer.uint32(ANY_VALUE.string).string(value);
   } else if (typeof value === 'number') {
-    if (Number.isSafeInteger(value)) writer.uint32(ANY_VALUE.int).int64(value);
+    // The varint of a small count is the same, without a detour by way of a bigint.
+    if (isUint32(value)) writer.uint32(ANY_VALUE.int).uint32(value);
+    else if (Number.isSafeInteger(value)) writer.uint32(ANY_VALUE.int).int64(value);
     else writer.uint32(ANY_VALUE.double).double(value);
   } else if (typeof value === 'boolean') {
     writer.uint32(ANY_VALUE.bool).bool(value);
@@ -175,13 +211,20 @@ function writeAnyValue(writer: BinaryWriter, value: AttributeValue): void {
     writer.uint32(ANY_VALUE.array).fork();
     for (const item of value) {
       writer.uint32(ARRAY_VALUES).fork();
-      if (item !== null && item !== undefined) writeAnyValue(writer, item);
+      if (item !== null && item !== undefined) writeAnyValue(item);
       writer.join();
     }
     writer.join();
   }
 }
 
-function writeId(writer: BinaryWriter, fieldTag: number, hex: string): void {
-  writer.uint32(fieldTag).bytes(Buffer.from(hex, 'hex'));
+const isUint32 = (value: number): boolean => value >>> 0 === value;
+
+const idBytes = { 16: Buffer.alloc(8), 32: Buffer.alloc(16) };
+
+/** @param hex 16 or 32 digits; links may hold anything */
+function writeId(fieldTag: number, hex: string): void {
+  const bytes = idBytes[hex.length as keyof typeof idBytes];
+  const isHex = bytes !== undefined && bytes.write(hex, 'hex') === bytes.byteLength;
+  writer.uint32(fieldTag).bytes(isHex ? bytes : Buffer.from(hex, 'hex'));
 }
