@@ -89,8 +89,8 @@ export interface TraceInfoRecord {
   /** Milliseconds; absent while the root has not ended. */
   durationMs?: number;
   state: TraceState;
-  requestPreview?: string | undefined;
-  responsePreview?: string | undefined;
+  requestPreview?: string;
+  responsePreview?: string;
   clientRequestId?: string;
   metadata: Record<string, string>;
   tags: Record<string, string>;

@@ -24,7 +24,8 @@ export function previewOf(
 }
 
 function readMessageText(text: string, role: string): string | undefined {
-  if (!/^\s*[{["]/.test(text)) return undefined;
+  // Messages have a role; most values are none and need no parsing.
+  if (!/^\s*"/.test(text) && !(/^\s*[{[]/.test(text) && text.includes('"role"'))) return undefined;
   const value = parseJson(text);
   if (typeof value === 'string') return value;
   const messages = (Array.isArray(value) ? value : messagesIn(value)).filter(isMessage);

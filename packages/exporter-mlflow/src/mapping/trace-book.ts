@@ -179,7 +179,8 @@ export class TraceBook {
       completing = this.#amendRoot(memory, memory.bareRoot);
       spans.push(completing);
     }
-    const info = this.#info(memory, completing?.attributes);
+    const info = this.#info(memory, completing !== undefined);
+    if (completing) writePreviews(info, completing.attributes);
     if (memory.root === 'local' || memory.root === 'closed') {
       info.assessments = memory.assessments.splice(0);
     }
@@ -197,7 +198,8 @@ export class TraceBook {
   #closing(memory: TraceMemory): TraceRecord {
     memory.rootStatus ??= memory.lead.status;
     memory.rootName ??= memory.lead.name;
-    const info = this.#info(memory, {
+    const info = this.#info(memory, true);
+    writePreviews(info, {
       'mlflow.spanInputs': memory.lead.inputs,
       'mlflow.spanOutputs': memory.lead.outputs,
     });
@@ -321,8 +323,7 @@ export class TraceBook {
     return tags;
   }
 
-  /** @param shown attributes of what completes the trace */
-  #info(memory: TraceMemory, shown: AttributeMap | undefined): TraceInfoRecord {
+  #info(memory: TraceMemory, complete: boolean): TraceInfoRecord {
     const metadata: Record<string, string> = { ...this.#metadata, ...memory.metadata };
     if (memory.session !== undefined) {
       metadata['mlflow.trace.session'] = cap(memory.session, MAX_SESSION);
@@ -332,14 +333,7 @@ export class TraceBook {
       traceId: memory.traceId,
       experiment: memory.experiment ?? this.#options.experiment,
       requestTimeMs: memory.startMs,
-      state: shown ? (memory.rootStatus === 2 ? 'ERROR' : 'OK') : 'IN_PROGRESS',
-      // Read where a trace is started or stored; most travel without.
-      get requestPreview() {
-        return previewOf(shown?.['mlflow.spanInputs'], 'user');
-      },
-      get responsePreview() {
-        return previewOf(shown?.['mlflow.spanOutputs'], 'assistant');
-      },
+      state: complete ? (memory.rootStatus === 2 ? 'ERROR' : 'OK') : 'IN_PROGRESS',
       metadata,
       tags: this.#allTags(memory),
       assessments: [],
@@ -351,9 +345,16 @@ export class TraceBook {
       info.prompts = memory.prompts.slice(memory.promptsHanded);
       memory.promptsHanded = memory.prompts.length;
     }
-    if (shown) info.durationMs = memory.endMs - memory.startMs;
+    if (complete) info.durationMs = memory.endMs - memory.startMs;
     return info;
   }
+}
+
+function writePreviews(info: TraceInfoRecord, attributes: AttributeMap): void {
+  const request = previewOf(attributes['mlflow.spanInputs'], 'user');
+  if (request !== undefined) info.requestPreview = request;
+  const response = previewOf(attributes['mlflow.spanOutputs'], 'assistant');
+  if (response !== undefined) info.responsePreview = response;
 }
 
 /** The server has been told how the trace ended. */
