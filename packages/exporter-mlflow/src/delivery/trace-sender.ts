@@ -108,7 +108,10 @@ export class TraceSender {
       });
       return;
     }
-    await forEachLimited(rest, STARTS_AT_ONCE, async (parcel) => {
+    const starting = rest.filter(
+      ({ started, record }) => !started && this.#needsStart(record, profile),
+    );
+    await forEachLimited(starting, STARTS_AT_ONCE, async (parcel) => {
       const failure = await this.#start(parcel, profile, experimentId);
       if (failure) verdicts.set(parcel, failure);
     });
@@ -119,8 +122,9 @@ export class TraceSender {
       if (verdict.kind === 'sent') parcel.spansSent = true;
       else verdicts.set(parcel, verdict);
     }
-    const stored = started.filter(({ spansSent }) => spansSent);
-    await forEachLimited(stored, STARTS_AT_ONCE, async (parcel) => {
+    for (const parcel of started) if (parcel.spansSent) verdicts.set(parcel, SENT);
+    const incomplete = started.filter((parcel) => parcel.spansSent && asksForMore(parcel));
+    await forEachLimited(incomplete, STARTS_AT_ONCE, async (parcel) => {
       verdicts.set(parcel, await this.#complete(parcel));
     });
   }
@@ -142,13 +146,12 @@ export class TraceSender {
     return rest;
   }
 
-  /** The failure, or nothing when the trace is started or needs no start. */
+  /** The failure, or nothing when the trace is started or goes without. */
   async #start(
     parcel: TraceParcel,
     profile: ServerProfile,
     experimentId: string,
   ): Promise<Verdict | undefined> {
-    if (parcel.started || !this.#needsStart(parcel.record, profile)) return undefined;
     const { info, remoteRoot } = parcel.record;
     try {
       if (remoteRoot && (await this.#joinStarted(parcel, profile, experimentId))) return undefined;
@@ -282,6 +285,11 @@ export class TraceSender {
       return verdictOfError(error);
     }
   }
+}
+
+/** Assessments and prompts follow the spans. */
+function asksForMore({ record: { info } }: TraceParcel): boolean {
+  return info.assessments.length > 0 || (info.prompts?.length ?? 0) > 0;
 }
 
 function withSource(info: TraceRecord['info']): TraceRecord['info'] {

@@ -7,13 +7,13 @@ export interface FoldMemory {
   kept: number;
   folded: number;
   /** Parents of spans already sent: folding one would leave its children without a parent. */
-  neededParents: Set<string>;
+  neededParents: Set<string> | undefined;
   /** Counts waiting for the span they belong to, by its id. */
-  waiting: Map<string, Map<string, number>>;
+  waiting: Map<string, Map<string, number>> | undefined;
 }
 
 export function createFoldMemory(): FoldMemory {
-  return { kept: 0, folded: 0, neededParents: new Set(), waiting: new Map() };
+  return { kept: 0, folded: 0, neededParents: undefined, waiting: undefined };
 }
 
 /** Names listed on a parent; the rest is summed up as `…`. */
@@ -61,7 +61,9 @@ export function foldSpans(
 }
 
 function need(memory: FoldMemory, { parentSpanId }: SpanRecord): void {
-  if (parentSpanId !== undefined) memory.neededParents.add(parentSpanId);
+  if (parentSpanId === undefined) return;
+  memory.neededParents ??= new Set();
+  memory.neededParents.add(parentSpanId);
 }
 
 function chooseKept(
@@ -112,7 +114,7 @@ function rankOf({ record, hasUsage }: MappedSpan, memory: FoldMemory): Rank {
     type === 'LLM' ||
     type === 'EMBEDDING' ||
     attributes['dspy.run.kind'] !== undefined ||
-    memory.neededParents.has(record.spanId)
+    memory.neededParents?.has(record.spanId)
   ) {
     return 0;
   }
@@ -131,6 +133,7 @@ function countFolded(
     if (kept.has(span)) continue;
     memory.folded++;
     const target = nearestKept(span, byId, kept);
+    memory.waiting ??= new Map();
     const inherited = memory.waiting.get(span.record.spanId);
     memory.waiting.delete(span.record.spanId);
     // Without a parent to hold them they are in the trace's total only.
@@ -166,9 +169,9 @@ function add(counts: Map<string, number>, name: string, count: number): void {
 }
 
 function annotate(record: SpanRecord, memory: FoldMemory): void {
-  const counts = memory.waiting.get(record.spanId);
+  const counts = memory.waiting?.get(record.spanId);
   if (counts === undefined) return;
-  memory.waiting.delete(record.spanId);
+  memory.waiting?.delete(record.spanId);
   let total = 0;
   for (const count of counts.values()) total += count;
   record.attributes['dspy.folded.spans'] = total;

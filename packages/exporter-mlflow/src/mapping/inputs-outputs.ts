@@ -15,29 +15,28 @@ interface Content {
 type Reader = (attributes: AttributeMap) => Content | undefined;
 
 /** Text of one attribute, JSON where it has the shape of an object or a list. */
-const from =
-  (key: string, mimeKey?: string): Reader =>
-  (attributes) => {
+function from(key: string, mimeKey?: string): Reader {
+  const replaces = mimeKey === undefined ? [key] : [key, mimeKey];
+  return (attributes) => {
     const value = attributes[key];
     if (value === undefined || value === '') return undefined;
     const mime = mimeKey === undefined ? undefined : readText(attributes, mimeKey);
-    return {
-      value: toMlflowValue(value, mime),
-      replaces: mimeKey === undefined ? [key] : [key, mimeKey],
-      ...(typeof value === 'string' ? openAiFormat(value) : {}),
-    };
+    const content: Content = { value: toMlflowValue(value, mime), replaces };
+    if (typeof value === 'string' && isOpenAi(value)) content.format = 'openai';
+    return content;
   };
+}
 
 /** Characters of plain fields (model, temperature, …) before the messages. */
 const MAX_HEAD = 2_000;
 const OPENAI_HEAD = /[{,]\s*"(?:messages|choices)"\s*:\s*$/;
 
 /** Requests and answers of OpenAI's chat API, which several instrumentations record as they are. */
-function openAiFormat(text: string): { format?: string } {
+function isOpenAi(text: string): boolean {
   // The first list or object within is that of the messages; the fields before it are plain.
   const list = text.startsWith('{') ? text.indexOf('[') : -1;
-  if (list < 0 || list > MAX_HEAD || text.lastIndexOf('{', list) > 0) return {};
-  return OPENAI_HEAD.test(text.slice(Math.max(0, list - 40), list)) ? { format: 'openai' } : {};
+  if (list < 0 || list > MAX_HEAD || text.lastIndexOf('{', list) > 0) return false;
+  return OPENAI_HEAD.test(text.slice(Math.max(0, list - 40), list));
 }
 
 /** `gen_ai.system_instructions` are the first message: a program reads the conversation from the top. */

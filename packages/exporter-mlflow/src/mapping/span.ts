@@ -18,6 +18,8 @@ import { readCost, readModel, readProvider, readUsage, serverReadsUsage } from '
 const NO_ATTRIBUTES: AttributeMap = Object.freeze({});
 const VALID_TRACE_ID = /^(?!0{32})[0-9a-f]{32}$/;
 const VALID_SPAN_ID = /^(?!0{16})[0-9a-f]{16}$/;
+const NONE = Object.freeze([]) as unknown as never[];
+const OK: SpanRecord['status'] = Object.freeze({ code: 1 });
 const NO_SCOPE: SpanRecord['scope'] = Object.freeze({ name: '' });
 const SPAN_OVERHEAD_BYTES = 200;
 
@@ -72,8 +74,8 @@ export function mapSpan(span: SpanLike, resource: AttributeMap): MappedSpan | un
     startTimeUnixNano: start,
     endTimeUnixNano: notBefore(start, end),
     attributes,
-    events: span.events.length === 0 ? [] : span.events.map((event) => copyEvent(event, gathered)),
-    links: span.links.length === 0 ? [] : span.links.map((link) => copyLink(link, gathered)),
+    events: span.events.length === 0 ? NONE : span.events.map((one) => copyEvent(one, gathered)),
+    links: span.links.length === 0 ? NONE : span.links.map((one) => copyLink(one, gathered)),
     status: toStatus(span.status),
     resource,
     scope: copyScope(span.instrumentationScope ?? span.instrumentationLibrary),
@@ -117,7 +119,7 @@ export function dropRolledUpUsage(record: SpanRecord): void {
 
 /** The server shows UNSET as it is; a span that did not fail is OK. */
 function toStatus(status: SpanLike['status']): SpanRecord['status'] {
-  if (status.code !== 2) return { code: 1 };
+  if (status.code !== 2) return OK;
   return { code: 2, ...(status.message ? { message: mend(status.message) } : {}) };
 }
 
@@ -212,6 +214,14 @@ function notBefore(start: bigint, end: bigint): bigint {
   return start;
 }
 
+/** Times of spans mapped together mostly lie in one second. */
+let second = 0;
+let nanosOfSecond = 0n;
+
 function toNanos([seconds, nanos]: HrTime): bigint {
-  return BigInt(Math.trunc(seconds)) * 1_000_000_000n + BigInt(Math.trunc(nanos));
+  if (seconds !== second) {
+    nanosOfSecond = BigInt(Math.trunc(seconds)) * 1_000_000_000n;
+    second = seconds;
+  }
+  return nanosOfSecond + BigInt(Math.trunc(nanos));
 }

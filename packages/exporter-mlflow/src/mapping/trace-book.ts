@@ -248,6 +248,16 @@ export class TraceBook {
     root: SpanRecord | undefined,
   ): void {
     const naming = group.filter(({ topics }) => topics & TOPIC.destination);
+    if (naming.length > 0) this.#readDestination(memory, naming, root);
+    memory.experiment ??= this.#options.experiment;
+    memory.runId ??= this.#options.runId;
+  }
+
+  #readDestination(
+    memory: TraceMemory,
+    naming: readonly MappedSpan[],
+    root: SpanRecord | undefined,
+  ): void {
     const named = (key: string): string | undefined =>
       (root && readText(root.attributes, key)) ??
       naming
@@ -259,10 +269,8 @@ export class TraceBook {
       if (!first && memory.experiment?.name !== experiment) memory.restates = true;
       memory.experiment = { name: experiment };
     }
-    memory.experiment ??= this.#options.experiment;
     const runId = named('dspy.run_id');
     if (runId !== undefined && (memory.runId === undefined || root)) memory.runId = runId;
-    memory.runId ??= this.#options.runId;
   }
 
   #rootCame(memory: TraceMemory, root: SpanRecord): void {
