@@ -35,9 +35,10 @@ export interface TraceSenderContext {
 }
 
 /**
- * Delivers traces of one destination to an MLflow server. The protocol: StartTraceV3 first where the
- * trace has what OTLP cannot carry or the server is old (the only order that every version takes),
- * then one OTLP request for all, then late assessments and links to prompts. Never throws; says for each what became of it.
+ * Delivers traces of one destination to an MLflow server. The protocol: one OTLP request for all, then
+ * StartTraceV3 where a trace has what OTLP cannot carry, late assessments and links to prompts. Servers
+ * before 3.15 take StartTraceV3 first only; newer ones count no tokens of spans that come after it to a
+ * trace that has some already. Never throws; says for each what became of it.
  */
 export class TraceSender {
   readonly #context: TraceSenderContext;
@@ -108,22 +109,29 @@ export class TraceSender {
       });
       return;
     }
-    const starting = rest.filter(
-      ({ started, record }) => !started && this.#needsStart(record, profile),
-    );
-    await forEachLimited(starting, STARTS_AT_ONCE, async (parcel) => {
-      const failure = await this.#start(parcel, profile, experimentId);
-      if (failure) verdicts.set(parcel, failure);
-    });
-    const started = rest.filter((parcel) => !verdicts.has(parcel));
-    const unsent = started.filter(({ spansSent }) => !spansSent);
-    const verdict = await this.#postSpans(unsent, target);
-    for (const parcel of unsent) {
-      if (verdict.kind === 'sent') parcel.spansSent = true;
-      else verdicts.set(parcel, verdict);
+    const starts = (parcel: TraceParcel) =>
+      !parcel.started && this.#needsStart(parcel.record, profile);
+    if (!profile.otlpAlone) {
+      await forEachLimited(rest.filter(starts), STARTS_AT_ONCE, async (parcel) => {
+        const failure = await this.#start(parcel, target);
+        if (failure) verdicts.set(parcel, failure);
+      });
     }
-    for (const parcel of started) if (parcel.spansSent) verdicts.set(parcel, SENT);
-    const incomplete = started.filter((parcel) => parcel.spansSent && asksForMore(parcel));
+    const open = rest.filter((parcel) => !verdicts.has(parcel));
+    const unsent = open.filter(({ spansSent }) => !spansSent);
+    const verdict = await this.#postSpans(unsent, target);
+    for (const parcel of unsent) parcel.spansSent = verdict.kind === 'sent';
+    for (const parcel of open) verdicts.set(parcel, parcel.spansSent ? SENT : verdict);
+    const stored = open.filter(({ spansSent }) => spansSent);
+    if (profile.otlpAlone) {
+      await forEachLimited(stored.filter(starts), STARTS_AT_ONCE, async (parcel) => {
+        const failure = await this.#start(parcel, target);
+        if (failure) verdicts.set(parcel, failure);
+      });
+    }
+    const incomplete = stored.filter(
+      (parcel) => verdicts.get(parcel) === SENT && asksForMore(parcel),
+    );
     await forEachLimited(incomplete, STARTS_AT_ONCE, async (parcel) => {
       verdicts.set(parcel, await this.#complete(parcel));
     });
@@ -149,8 +157,7 @@ export class TraceSender {
   /** The failure, or nothing when the trace is started or goes without. */
   async #start(
     parcel: TraceParcel,
-    profile: ServerProfile,
-    experimentId: string,
+    { profile, experimentId }: Target,
   ): Promise<Verdict | undefined> {
     const { info, remoteRoot } = parcel.record;
     try {
@@ -164,7 +171,7 @@ export class TraceSender {
       if (verdict.kind !== 'refused' && !isMissingEndpoint(error)) return verdict;
       // The spans alone still make a readable trace.
       this.#context.diagnostics.warnOnce(
-        `MLflow at ${this.#context.connection.address} refused the metadata of a trace (tr-${info.traceId}: ${describe(error)}); its spans are sent without`,
+        `MLflow at ${this.#context.connection.address} refused the metadata of a trace (tr-${info.traceId}: ${describe(error)}); its spans are stored without`,
       );
       return undefined;
     }

@@ -59,19 +59,22 @@ describe('a recent server', () => {
   it.each([
     ['metadata', { metadata: '{"git":"abc"}' }],
     ['a client request id', { 'dspy.client_request_id': 'req-1' }],
-  ])('gets StartTraceV3 first for %s', async (_, attributes) => {
-    const [child, root] = smallTrace('QA', attributes);
-    await exportSpans(use(), [child, root, ...smallTrace('Other')]);
-    expect(paths()).toEqual([START, OTLP]);
-    expect(server.started[0]).toMatchObject({
-      trace_id: `tr-${root.spanContext().traceId}`,
-      state: 'OK',
-      execution_duration: expect.stringMatching(/^0\.01\ds$/),
-      tags: { 'mlflow.traceName': 'QA' },
-      request_preview: '{"question":"q?"}',
-      response_preview: '{"answer":"a!"}',
-    });
-  });
+  ])(
+    'gets StartTraceV3 for %s, after the spans: it counts no tokens that come later',
+    async (_, attributes) => {
+      const [child, root] = smallTrace('QA', attributes);
+      await exportSpans(use(), [child, root, ...smallTrace('Other')]);
+      expect(paths()).toEqual([OTLP, START]);
+      expect(server.started[0]).toMatchObject({
+        trace_id: `tr-${root.spanContext().traceId}`,
+        state: 'OK',
+        execution_duration: expect.stringMatching(/^0\.01\ds$/),
+        tags: { 'mlflow.traceName': 'QA' },
+        request_preview: '{"question":"q?"}',
+        response_preview: '{"answer":"a!"}',
+      });
+    },
+  );
 
   it('gets scores with the start, and later ones one by one', async () => {
     const [child, root] = smallTrace();
@@ -81,7 +84,7 @@ describe('a recent server', () => {
     expect(server.assessments).toEqual([]);
 
     await exportSpans(exporter, [evaluation(root)]);
-    expect(paths()).toEqual([START, OTLP, OTLP, expect.stringContaining('/assessments')]);
+    expect(paths()).toEqual([OTLP, START, OTLP, expect.stringContaining('/assessments')]);
     expect(server.assessments[0]).toMatchObject({
       traceId: `tr-${root.spanContext().traceId}`,
       body: { assessment_name: 'exact', feedback: { value: 1 }, source: { source_type: 'CODE' } },
@@ -93,7 +96,7 @@ describe('a recent server', () => {
     await exportSpans(use(), [child, evaluation(root)]);
     expect(paths()).toEqual([OTLP]);
     await exportSpans(exporter, [root]);
-    expect(paths()).toEqual([OTLP, START, OTLP]);
+    expect(paths()).toEqual([OTLP, OTLP, START]);
     expect(server.started[0]?.assessments).toHaveLength(1);
   });
 
@@ -110,7 +113,7 @@ describe('a recent server', () => {
     expect(warnings).toEqual([expect.stringMatching(/greeting\/1.*the trace is stored/)]);
   });
 
-  it('still gets the spans when it refuses the start', async () => {
+  it('keeps the spans when it refuses the start', async () => {
     server.onOther = ({ method, path }: SeenRequest) =>
       `${method} ${path}` === START
         ? { status: 400, body: '{"error_code":"X","message":"no"}' }
@@ -122,12 +125,12 @@ describe('a recent server', () => {
     expect(warnings[0]).toContain('refused the metadata');
   });
 
-  it('repeats the start and then the spans when the start finds the server busy', async () => {
+  it('repeats the start, not the spans, when the start finds the server busy', async () => {
     let starts = 0;
     server.onOther = ({ method, path }: SeenRequest) =>
       `${method} ${path}` === START && ++starts === 1 ? { status: 503 } : undefined;
     expect((await exportSpans(use(), smallTrace('QA', { metadata: '{"a":"b"}' }))).code).toBe(0);
-    expect(paths()).toEqual([START, START, OTLP]);
+    expect(paths()).toEqual([OTLP, START, START]);
   });
 
   it('gets a big trace in pieces, one after the other', async () => {
@@ -292,6 +295,6 @@ describe('mode', () => {
 
   it('start+otlp starts every trace', async () => {
     await exportSpans(use({ mode: 'start+otlp' }), smallTrace());
-    expect(paths()).toEqual([START, OTLP]);
+    expect(paths()).toEqual([OTLP, START]);
   });
 });
