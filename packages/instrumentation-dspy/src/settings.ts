@@ -73,25 +73,65 @@ const PRIVATE_SIDE: Partial<Record<keyof DspyInstrumentationConfig, boolean>> = 
   keepMedia: false,
 };
 
+/** Options that keep content back. One that cannot be honoured hides all of it: going on without would leak. */
+const GUARDS = ['inputSanitizer', 'outputSanitizer', 'redactKeys'] as const;
+
+/** Stands for an option that throws when it is read: a value of no kind. */
+const UNREADABLE = Symbol('unreadable');
+
+/**
+ * The options as a plain object that can be read without a throw. Where not even their names can be
+ * read, what was to stay private is not known either, and no content is recorded.
+ */
+export function plainOptions(config: DspyInstrumentationConfig = {}): DspyInstrumentationConfig {
+  const options: Record<string, unknown> = {};
+  try {
+    for (const name of Object.keys(config)) options[name] = readOption(config, name);
+  } catch {
+    diagnostics.warnOnce(
+      'options',
+      `the options (${safeString(config)}) cannot be read; the defaults are used, without content`,
+    );
+    return { logInputs: false, logOutputs: false, logSignatures: false };
+  }
+  return options;
+}
+
+function readOption(config: object, name: string): unknown {
+  try {
+    const value = (config as Record<string, unknown>)[name];
+    // A proxy may refuse to be looked at.
+    return Array.isArray(value) ? [...value] : value;
+  } catch {
+    return UNREADABLE;
+  }
+}
+
 const MIN_ATTRIBUTE_BYTES = 256;
 
 /** Artifacts of a run become files of it: they may take this many times the budget of an attribute. */
 const ARTIFACT_FACTOR = 16;
 
-/** Reads the options. Never throws: a value that cannot be used is named in one warning and replaced. */
+/**
+ * Reads the options. Never throws: a value that cannot be used is named in one warning and replaced.
+ *
+ * @param sdkLimit Characters of an attribute value that the SDK keeps, as its configuration in code says.
+ */
 export function resolveSettings(
   config: DspyInstrumentationConfig,
   env: Env = process.env,
+  sdkLimit = Number.POSITIVE_INFINITY,
 ): Settings {
-  const options = checkOptions(config);
+  const given = plainOptions(config);
+  const options = checkOptions(given);
   const hidden = readContentSwitches(env);
-  // A sanitizer that is no function cannot be honoured, and going on without it would leak.
-  const brokenSanitizer = isBrokenSanitizer(config);
-  const inputs = (options.logInputs ?? true) && !hidden.hideInputs && !brokenSanitizer;
-  const outputs = (options.logOutputs ?? true) && !hidden.hideOutputs && !brokenSanitizer;
+  const unguarded = isUnguarded(given);
+  const inputs = (options.logInputs ?? true) && !hidden.hideInputs && !unguarded;
+  const outputs = (options.logOutputs ?? true) && !hidden.hideOutputs && !unguarded;
   const samplingRate = checkSamplingRate(options.samplingRate);
   const conventions = checkConventions(options.conventions);
-  const maxBytes = attributeBytes(options.maxAttributeBytes, env);
+  const limit = Math.min(attributeLimit(env), sdkLimit);
+  const maxBytes = attributeBytes(options.maxAttributeBytes, limit);
   return Object.freeze({
     enabled: options.enabled ?? true,
     inputs,
@@ -116,10 +156,10 @@ export function resolveSettings(
       keepMedia: (options.keepMedia ?? false) && !hidden.hideMedia,
       isSensitiveKey: createKeyMatcher(stringsOf(options.redactKeys)),
     },
-    artifactBytes: Math.min(maxBytes * ARTIFACT_FACTOR, attributeLimit(env)),
+    artifactBytes: Math.min(maxBytes * ARTIFACT_FACTOR, limit),
     nativeSpans: options.nativeSpans ?? false,
     recordOptimizerCalls: options.recordOptimizerCalls ?? false,
-    tags: tagAttributes(options.customTags),
+    tags: customTagAttributes(options.customTags),
   });
 }
 
@@ -130,8 +170,10 @@ export function tagAttributes(
   if (tags === undefined) return undefined;
   const list: string[] = [];
   const attributes: Attributes = {};
-  for (const [key, raw] of Object.entries(tags)) {
-    if (key === '' || raw === undefined || raw === null) continue;
+  for (const name of Object.keys(tags)) {
+    const raw = tags[name];
+    if (name === '' || raw === undefined || raw === null) continue;
+    const key = safeString(name);
     const value = safeString(raw);
     list.push(`${key}:${value}`);
     attributes[DSPY_TAG_PREFIX + key] = value;
@@ -139,6 +181,17 @@ export function tagAttributes(
   if (list.length === 0) return undefined;
   attributes[TAG_TAGS] = list;
   return attributes;
+}
+
+function customTagAttributes(
+  tags: DspyInstrumentationConfig['customTags'],
+): Attributes | undefined {
+  try {
+    return tagAttributes(tags);
+  } catch {
+    diagnostics.warnOnce('option customTags', 'option customTags cannot be read; no tags are set');
+    return undefined;
+  }
 }
 
 function checkOptions(config: DspyInstrumentationConfig): DspyInstrumentationConfig {
@@ -168,20 +221,25 @@ function checkOptions(config: DspyInstrumentationConfig): DspyInstrumentationCon
 }
 
 function kindOf(value: unknown): OptionKind | string {
+  if (value === UNREADABLE) return 'a value that cannot be read';
   return Array.isArray(value) ? 'array' : value === null ? 'null' : typeof value;
 }
 
-function isBrokenSanitizer(config: DspyInstrumentationConfig): boolean {
-  const broken = [config.inputSanitizer, config.outputSanitizer].some(
-    (sanitizer) => sanitizer !== undefined && typeof sanitizer !== 'function',
-  );
-  if (broken) {
+function isUnguarded(config: DspyInstrumentationConfig): boolean {
+  const broken = GUARDS.filter((name) => !isHonoured(name, config[name]));
+  if (broken.length > 0) {
     diagnostics.warnOnce(
-      'broken sanitizer',
-      'inputSanitizer and outputSanitizer must be functions; no content is recorded until they are',
+      'broken guard',
+      `${broken.join(', ')}: sanitizers must be functions and redactKeys a list of texts; no content is recorded until they are`,
     );
   }
-  return broken;
+  return broken.length > 0;
+}
+
+function isHonoured(name: (typeof GUARDS)[number], value: unknown): boolean {
+  if (value === undefined) return true;
+  if (name !== 'redactKeys') return typeof value === 'function';
+  return Array.isArray(value) && value.every((key) => typeof key === 'string');
 }
 
 /** A share from 0 to 1; anything else is named in a warning and counts as 1. */
@@ -201,13 +259,13 @@ function checkConventions(
   if (known.length === conventions.length && known.length > 0) return known;
   diagnostics.warnOnce(
     'option conventions',
-    `option conventions must list some of: ${all.join(', ')}; got ${safeString(JSON.stringify(conventions))}`,
+    `option conventions must list some of: ${all.join(', ')}; got ${conventions.map((name) => safeString(name)).join(', ')}`,
   );
   return known.length > 0 ? known : all;
 }
 
 /** The option, and never more than the SDK keeps: it would cut JSON in the middle of a string. */
-function attributeBytes(option: number | undefined, env: Env): number {
+function attributeBytes(option: number | undefined, limit: number): number {
   let bytes = option ?? DEFAULT_MAX_BYTES;
   if (!Number.isFinite(bytes) || bytes < MIN_ATTRIBUTE_BYTES) {
     diagnostics.warnOnce(
@@ -216,7 +274,7 @@ function attributeBytes(option: number | undefined, env: Env): number {
     );
     bytes = DEFAULT_MAX_BYTES;
   }
-  return Math.min(Math.floor(bytes), Math.max(16, attributeLimit(env)));
+  return Math.min(Math.floor(bytes), Math.max(16, limit));
 }
 
 /** The longest attribute value that the SDK keeps, as the environment says. */

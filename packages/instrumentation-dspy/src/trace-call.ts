@@ -1,7 +1,9 @@
-import type { Attributes } from '@opentelemetry/api';
+import type { Attributes, AttributeValue } from '@opentelemetry/api';
 import { DSPY_MODULE_VERSION } from './attributes/dspy.js';
 import { GEN_AI_WORKFLOW_NAME } from './attributes/gen-ai.js';
 import { subjectOf } from './attributes/subject.js';
+import { safeString } from './capture/redact.js';
+import { wellFormed } from './capture/text.js';
 import { createCopy } from './copy.js';
 import { diagnostics } from './diagnostics.js';
 import { runOperation } from './execution/call.js';
@@ -119,16 +121,17 @@ const ownCall: CallKind = {
   // The description has the signal where Ax's options have it.
   optionsIndex: 0,
   subject: (_copy, _self, [description]: readonly CallDescription[], settings) => {
-    const { name, type, version, attributes } = description as CallDescription;
+    const { version, attributes, ...given } = description as CallDescription;
+    const name = safeString(given.name);
     return subjectOf(settings, {
       name,
-      type,
+      type: safeString(given.type),
       operation: 'invoke_workflow',
       kind: 'CHAIN',
       attributes: {
-        ...attributes,
+        ...(attributes !== undefined && mended(attributes)),
         ...(settings.genAi && { [GEN_AI_WORKFLOW_NAME]: name }),
-        ...(version !== undefined && { [DSPY_MODULE_VERSION]: version }),
+        ...(version !== undefined && { [DSPY_MODULE_VERSION]: safeString(version) }),
       },
     });
   },
@@ -152,12 +155,28 @@ class OperationSpan implements CallSpan {
   }
 
   setAttributes(attributes: Attributes): void {
-    tell((given) => Object.assign(this.#operation.attributes, given), attributes);
+    tell((given) => Object.assign(this.#operation.attributes, mended(given)), attributes);
   }
 
   attemptFailed(index: number, error: unknown): void {
     tell((thrown) => this.#operation.attempt(index, thrown), error);
   }
+}
+
+/** Names and texts that every backend takes, and no number that JSON does not have. */
+function mended(attributes: Attributes): Attributes {
+  const result: Attributes = {};
+  for (const [name, value] of Object.entries(attributes)) {
+    result[wellFormed(name)] = (
+      Array.isArray(value) ? value.map(mendedValue) : mendedValue(value)
+    ) as AttributeValue;
+  }
+  return result;
+}
+
+function mendedValue<T>(value: T): T | string {
+  if (typeof value === 'string') return wellFormed(value);
+  return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
 }
 
 const NOT_TRACED: CallSpan = {
