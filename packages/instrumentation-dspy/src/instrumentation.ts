@@ -10,8 +10,8 @@ import { diagnostics } from './diagnostics.js';
 import { hooks } from './hooks/index.js';
 import { Patches } from './patches.js';
 import { exposeProgramClasses } from './program-class.js';
-import type { Recorder } from './recorder.js';
-import { resolveSettings } from './settings.js';
+import { LiveRecorder } from './recorder.js';
+import { plainOptions } from './settings.js';
 import { provideTracing, withdrawTracing } from './trace-call.js';
 import type { DspyInstrumentationConfig } from './types.js';
 import { PACKAGE_NAME, PACKAGE_VERSION } from './version.js';
@@ -29,7 +29,7 @@ export class DspyInstrumentation extends InstrumentationBase<DspyInstrumentation
 
   /** @param config Options; every one has a default. */
   constructor(config: DspyInstrumentationConfig = {}) {
-    super(PACKAGE_NAME, PACKAGE_VERSION, config);
+    super(PACKAGE_NAME, PACKAGE_VERSION, plainOptions(config));
   }
 
   /**
@@ -43,11 +43,11 @@ export class DspyInstrumentation extends InstrumentationBase<DspyInstrumentation
 
   /** Replaces the options. They hold for calls that start from now on. */
   override setConfig(config: DspyInstrumentationConfig = {}): void {
-    super.setConfig(config);
-    const { state } = this;
-    const before = state.recorder.settings.enabled;
-    state.recorder.settings = resolveSettings(this.getConfig());
-    if (before !== state.recorder.settings.enabled) this.refresh();
+    super.setConfig(plainOptions(config));
+    const { recorder } = this.state;
+    const before = recorder.isEnabled;
+    recorder.resolve();
+    if (before !== recorder.isEnabled) this.refresh();
   }
 
   /**
@@ -68,6 +68,7 @@ export class DspyInstrumentation extends InstrumentationBase<DspyInstrumentation
   /** Called when the SDK starts, which is when a program without Ax can be told of it. */
   override setTracerProvider(tracerProvider: TracerProvider): void {
     super.setTracerProvider(tracerProvider);
+    this.state.recorder.forgetSdk();
     try {
       this.warnWithoutAx();
     } catch (fault) {
@@ -103,25 +104,19 @@ export class DspyInstrumentation extends InstrumentationBase<DspyInstrumentation
   }
 
   private get state(): State {
-    if (this.current === undefined) {
-      const instrumentation = this;
-      this.current = {
-        copies: new Map(),
-        patches: new Patches(),
-        recorder: {
-          // Changes when a provider is set.
-          get tracer() {
-            return instrumentation.tracer;
-          },
-          settings: resolveSettings(this.getConfig()),
-        },
-      };
-    }
+    this.current ??= {
+      copies: new Map(),
+      patches: new Patches(),
+      recorder: new LiveRecorder(
+        () => this.tracer,
+        () => this.getConfig(),
+      ),
+    };
     return this.current;
   }
 
   private get isActive(): boolean {
-    return this.isEnabled() && this.state.recorder.settings.enabled;
+    return this.isEnabled() && this.state.recorder.isEnabled;
   }
 
   private patch(ax: AxModule): void {
@@ -155,5 +150,5 @@ interface State {
   /** Every copy of Ax seen so far. */
   readonly copies: Map<AxModule, AxCopy>;
   readonly patches: Patches;
-  readonly recorder: Recorder;
+  readonly recorder: LiveRecorder;
 }

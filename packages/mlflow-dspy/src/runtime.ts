@@ -76,7 +76,10 @@ export class Runtime {
 
   /** The application's SDK was started after us. */
   #refresh(): void {
-    if (this.#client?.config.enabled) this.#client.start(this.#client.config);
+    if (!this.#client?.config.enabled) return;
+    this.#client.start(this.#client.config);
+    // It may keep less of a value than ours did.
+    this.#instrumentation?.setTracerProvider(this.#provider.tracerProvider);
   }
 
   #instrument(config: MlflowDspyConfig): void {

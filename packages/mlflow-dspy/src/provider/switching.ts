@@ -72,6 +72,11 @@ class SwitchingTracer implements Tracer {
     return Reflect.apply(tracer.startActiveSpan, tracer, args);
   }
 
+  /** The tracer behind this one, by the name that the API's own proxy has for it. */
+  _getTracer(): Tracer {
+    return this.#current();
+  }
+
   #current(): Tracer {
     const { target } = this.provider;
     if (this.#tracer === undefined || this.#source !== target) {
