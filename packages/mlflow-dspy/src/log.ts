@@ -29,9 +29,13 @@ export function debug(message: string): void {
   }
 }
 
-/** What an error says, whatever was thrown. */
+/** What an error says, whatever was thrown. Never throws. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : typeof error;
+  try {
+    return error instanceof Error ? String(error.message) : typeof error;
+  } catch {
+    return 'an error that cannot be read';
+  }
 }
 
 /** Forgets what was said; for tests. */

@@ -75,7 +75,7 @@ export function alertOn(
 
 function check(conditions: AlertConditions): AlertConditions {
   const checked: Record<string, number> = {};
-  for (const [name, value] of Object.entries(conditions ?? {})) {
+  for (const [name, value] of entriesOf(conditions)) {
     if (value === undefined) continue;
     if (!CONDITIONS.includes(name as keyof AlertConditions)) {
       warnOnce(
@@ -86,6 +86,16 @@ function check(conditions: AlertConditions): AlertConditions {
     } else checked[name] = value;
   }
   return checked;
+}
+
+/** Never throws: it is the application's call. */
+function entriesOf(conditions: AlertConditions): [string, unknown][] {
+  try {
+    return Object.entries(conditions ?? {});
+  } catch {
+    warnOnce('alertOn: the conditions cannot be read; none of them has an effect.');
+    return [];
+  }
 }
 
 function* find(

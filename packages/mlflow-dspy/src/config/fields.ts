@@ -21,6 +21,8 @@ export interface Field<T> {
   readonly readByExporter?: readonly string[];
   /** What a value that cannot be read counts as. Default: as not given. */
   readonly misread?: T;
+  /** Keeps content back: where it cannot be honoured, no content is recorded. */
+  readonly guard?: boolean;
   /** Shown as `[secret]`. */
   readonly secret?: boolean;
 }
@@ -71,10 +73,11 @@ function passedOn(variables: readonly string[], secret = false): Field<string> {
   };
 }
 
-function callback<K extends OptionName>(): Field<Value<K>> {
+function callback<K extends OptionName>(guard = false): Field<Value<K>> {
   return {
     schema: z.custom<Value<K>>((value) => typeof value === 'function'),
     forms: 'a function',
+    ...(guard && { guard }),
   };
 }
 
@@ -115,8 +118,8 @@ export const fields: { readonly [K in OptionName]-?: Field<Value<K>> } = {
   },
   moduleFilter: callback<'moduleFilter'>(),
   traceCondition: callback<'traceCondition'>(),
-  inputSanitizer: callback<'inputSanitizer'>(),
-  outputSanitizer: callback<'outputSanitizer'>(),
+  inputSanitizer: callback<'inputSanitizer'>(true),
+  outputSanitizer: callback<'outputSanitizer'>(true),
 
   trackingUri: string(['MLFLOW_TRACKING_URI'], 'file:./traces'),
   experimentId: {
@@ -198,6 +201,7 @@ export const fields: { readonly [K in OptionName]-?: Field<Value<K>> } = {
     schema: z.array(text),
     forms: 'a list of property names',
     default: [],
+    guard: true,
     variables: [{ name: 'MLFLOW_DSPY_REDACT_KEYS', parse: parseList }],
   },
   nativeSpans: flag('MLFLOW_DSPY_NATIVE_SPANS', false),

@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { type Field, fields, optionNames, ownVariables, type Variable } from './fields.js';
 import type { MlflowDspyOptions, OptionName, ResolvedOptions } from './options.js';
 import { suggestName } from './suggest.js';
@@ -35,6 +36,7 @@ export function resolve(options: MlflowDspyOptions, env: Environment): Resolutio
   const given = readOptions(options, problems);
   const found = new Map<OptionName, Found>();
   for (const name of optionNames) found.set(name, find(name, given[name], env, problems));
+  if (problems.some(({ setting }) => isGuard(setting))) withholdContent(found);
   chooseExperiment(found);
   chooseExporters(found);
   reportUnknownVariables(env, problems);
@@ -46,6 +48,16 @@ export function resolve(options: MlflowDspyOptions, env: Environment): Resolutio
     sources.set(name, source);
   }
   return { values: values as Mutable<ResolvedOptions>, sources, problems };
+}
+
+const isGuard = (setting: string): boolean =>
+  Object.hasOwn(fields, setting) && fields[setting as OptionName].guard === true;
+
+/** What was to keep content back cannot: going on without it would leak. */
+function withholdContent(found: Map<OptionName, Found>): void {
+  for (const name of ['logInputs', 'logOutputs'] as const) {
+    found.set(name, { value: false, source: 'code', strength: 3 });
+  }
 }
 
 function readOptions(options: unknown, problems: ConfigProblem[]): Record<string, unknown> {
@@ -89,7 +101,7 @@ function find<K extends OptionName>(
 ): Found {
   const field = fields[name] as Field<unknown>;
   if (option !== undefined) {
-    const checked = field.schema.safeParse(option);
+    const checked = accept(field, option);
     if (checked.success) return { value: checked.data, source: 'code', strength: 3 };
     if (field.misread !== undefined) {
       problems.push(wrong(name, option, field.forms, field, field.misread));
@@ -100,6 +112,15 @@ function find<K extends OptionName>(
     return next;
   }
   return findVariable(field, env, problems) ?? byDefault(field);
+}
+
+function accept(field: Field<unknown>, value: unknown): { success: boolean; data?: unknown } {
+  try {
+    return field.schema.safeParse(value);
+  } catch {
+    // A proxy may refuse to be looked at.
+    return { success: false };
+  }
 }
 
 const byDefault = (field: Field<unknown>): Found => ({
@@ -119,7 +140,7 @@ function findVariable(
     const own = ownVariables.includes(variable.name);
     // OpenTelemetry and MLflow take an empty variable for an unset one; in ours it is a mistake.
     if (!own && text.trim() === '') continue;
-    const checked = field.schema.safeParse(variable.parse(text));
+    const checked = accept(field, variable.parse(text));
     const strength = own ? 2 : 1;
     if (checked.success) return { value: checked.data, source: 'environment', strength };
     const used = field.misread ?? field.default;
@@ -173,7 +194,8 @@ function wrong(
   used: unknown,
 ): ConfigProblem {
   const shown = field.secret ? '(not shown)' : show(value);
-  const instead = used === undefined ? 'it has no effect' : `using ${show(used)}`;
+  let instead = used === undefined ? 'it has no effect' : `using ${show(used)}`;
+  if (field.guard) instead = 'no content is recorded';
   return { setting, message: `${setting}=${shown} is not ${forms}; ${instead}.` };
 }
 
@@ -183,9 +205,13 @@ const LONGEST_SHOWN = 100;
 function show(value: unknown): string {
   let text: string;
   if (typeof value === 'string') text = JSON.stringify(value);
-  else if (Array.isArray(value)) text = `[${value.slice(0, 10).map(show).join(', ')}]`;
+  else if (isList(value)) text = `[${value.slice(0, 10).map(show).join(', ')}]`;
   else if (typeof value === 'object' && value !== null) text = 'an object';
   else if (typeof value === 'function') text = 'a function';
   else text = String(value);
   return text.length > LONGEST_SHOWN ? `${text.slice(0, LONGEST_SHOWN)}…` : text;
 }
+
+/** A proxy of a list may throw at anything. */
+const isList = (value: unknown): value is unknown[] =>
+  !types.isProxy(value) && Array.isArray(value);

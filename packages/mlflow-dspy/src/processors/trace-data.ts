@@ -190,15 +190,16 @@ function depthsOf(spans: readonly SpanLike[]): Map<string, number> {
   const parents = new Map(spans.map((span) => [span.spanContext().spanId, parentSpanId(span)]));
   const depths = new Map<string, number>();
   for (const id of parents.keys()) {
-    // Walks up to what is known already, then counts back down: no recursion, each span once.
-    const path: string[] = [];
+    // Walks up to what is known already, then counts back down: no recursion, each span once. A set,
+    // since ids that a program made up may form a ring.
+    const path = new Set<string>();
     let at: string | undefined = id;
-    while (at !== undefined && parents.has(at) && !depths.has(at)) {
-      path.push(at);
+    while (at !== undefined && parents.has(at) && !depths.has(at) && !path.has(at)) {
+      path.add(at);
       at = parents.get(at);
     }
     let depth = at === undefined ? -1 : (depths.get(at) ?? -1);
-    for (const step of path.reverse()) depths.set(step, ++depth);
+    for (const step of [...path].reverse()) depths.set(step, ++depth);
   }
   return depths;
 }

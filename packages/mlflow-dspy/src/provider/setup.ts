@@ -50,6 +50,7 @@ export class ProviderSetup {
     if (theirs !== undefined && theirs !== this.tracerProvider) this.#join(theirs);
     else if (isProviderInvisible()) this.#isolate();
     else this.#register(env);
+    this.#provideContext();
   }
 
   /** From now on the tracers of our own provider make nothing. The application's provider goes on. */
@@ -88,16 +89,19 @@ export class ProviderSetup {
       () => trace.disable(),
       () => this.#makeWay(env),
     );
-    if (apiGlobals()?.context === undefined) {
-      context.setGlobalContextManager(createContextManager());
-      stepAside(context, 'setGlobalContextManager', () => context.disable());
-    }
     const propagator = createPropagator(env);
     if (propagator !== undefined && apiGlobals()?.propagation === undefined) {
       propagation.setGlobalPropagator(propagator);
       stepAside(propagation, 'setGlobalPropagator', () => propagation.disable());
     }
     debug('set up a tracer provider');
+  }
+
+  /** A bare tracer provider brings no context manager, and without one no span finds the one around it. */
+  #provideContext(): void {
+    if (apiGlobals()?.context !== undefined || isProviderInvisible()) return;
+    context.setGlobalContextManager(createContextManager());
+    stepAside(context, 'setGlobalContextManager', () => context.disable());
   }
 
   /** The application has started an SDK after us. */
