@@ -1,3 +1,4 @@
+import { messageOf } from '../errors.js';
 import { ExecutionError } from './execution-error.js';
 
 /**
@@ -46,6 +47,6 @@ function endedBy(reason: Error): ExecutionError {
 /** The caller may abort with anything; what is thrown on should say that it is an abort. */
 function abortReason(reason: unknown): DOMException {
   if (reason instanceof DOMException && reason.name === 'AbortError') return reason;
-  const message = reason instanceof Error ? reason.message : String(reason ?? 'by the caller');
+  const message = reason === undefined || reason === null ? 'by the caller' : messageOf(reason);
   return new DOMException(message, 'AbortError');
 }

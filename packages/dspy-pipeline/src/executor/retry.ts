@@ -42,6 +42,15 @@ interface ErrorLike {
  * broken (5xx). Wrong inputs, answers that stay invalid, refused requests and aborts will not change.
  */
 export function isRetryable(error: unknown): boolean {
+  try {
+    return mayPass(error);
+  } catch {
+    // What refuses to be looked at is no failure of a network.
+    return false;
+  }
+}
+
+function mayPass(error: unknown): boolean {
   let cause = error;
   for (let depth = 0; depth < MAX_CAUSES; depth++) {
     if (typeof cause !== 'object' || cause === null) return false;

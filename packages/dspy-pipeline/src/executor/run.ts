@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import type { AxAIService } from '@ax-llm/ax';
 import { messageOf, nameOf } from '../errors.js';
 import type { CallOptions } from '../program/contract.js';
@@ -195,10 +196,12 @@ export class Run {
 
 /** What people are told of a failure, whatever was thrown. */
 export function asExecutionError(error: unknown): ExecutionError {
-  if (error instanceof ExecutionError) return error;
-  if (error instanceof ProgramInputError) {
-    const { message, missing, invalid } = error;
-    return new ExecutionError('INVALID_INPUTS', message, { cause: error, missing, invalid });
+  // A proxy may throw at `instanceof`, and is none of ours.
+  const own = types.isProxy(error) ? undefined : error;
+  if (own instanceof ExecutionError) return own;
+  if (own instanceof ProgramInputError) {
+    const { message, missing, invalid } = own;
+    return new ExecutionError('INVALID_INPUTS', message, { cause: own, missing, invalid });
   }
   return new ExecutionError('PROGRAM_FAILED', messageOf(error), { cause: error });
 }
