@@ -89,15 +89,22 @@ function toSpan(read: ReadSpan): TraceSpan {
   return span;
 }
 
-/** By start; spans of the SDK's clock, which has milliseconds, that began in the same one: parents first. */
+/**
+ * By start; spans of the SDK's clock, which has milliseconds, that began in the same one: parents first,
+ * and siblings as they ended.
+ */
 function inOrder(spans: readonly TraceSpan[]): TraceSpan[] {
   const depths = depthsOf(spans);
   const depth = ({ spanId }: TraceSpan) => depths.get(spanId) ?? 0;
-  return [...spans].sort((a, b) => {
-    if (a.startTimeUnixNano === b.startTimeUnixNano) return depth(a) - depth(b);
-    return a.startTimeUnixNano < b.startTimeUnixNano ? -1 : 1;
-  });
+  return [...spans].sort(
+    (a, b) =>
+      compare(a.startTimeUnixNano, b.startTimeUnixNano) ||
+      depth(a) - depth(b) ||
+      compare(a.endTimeUnixNano, b.endTimeUnixNano),
+  );
 }
+
+const compare = (a: bigint, b: bigint): number => (a === b ? 0 : a < b ? -1 : 1);
 
 function depthsOf(spans: readonly TraceSpan[]): Map<string, number> {
   const parents = new Map(spans.map(({ spanId, parentId }) => [spanId, parentId]));

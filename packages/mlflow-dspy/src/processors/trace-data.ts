@@ -179,11 +179,19 @@ function tagsOf(attributes: Attributes): Record<string, string> {
   return tags;
 }
 
-/** By start; the SDK's clock has milliseconds, so parents go before children that began in the same one. */
+/**
+ * By start; the SDK's clock has milliseconds, so parents go before children that began in the same one,
+ * and siblings as they ended.
+ */
 function inOrder(spans: readonly SpanLike[]): SpanLike[] {
   const depths = depthsOf(spans);
   const depth = (span: SpanLike) => depths.get(span.spanContext().spanId) ?? 0;
-  return [...spans].sort((a, b) => compareTimes(a.startTime, b.startTime) || depth(a) - depth(b));
+  return [...spans].sort(
+    (a, b) =>
+      compareTimes(a.startTime, b.startTime) ||
+      depth(a) - depth(b) ||
+      compareTimes(a.endTime, b.endTime),
+  );
 }
 
 function depthsOf(spans: readonly SpanLike[]): Map<string, number> {
