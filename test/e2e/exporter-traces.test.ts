@@ -102,6 +102,40 @@ describe('a trace in MLflow', () => {
     expect(await tracesWithPrompt(experiment, 'greeting/2')).toEqual([]);
   });
 
+  it('counts all tokens of a trace that comes in several batches and has metadata', async () => {
+    const experiment = newExperiment();
+    const exporter = newExporter(experiment);
+    const root = programSpan('QA', { attributes: { metadata: '{"git":"abc"}' } });
+    await deliver(exporter, chatSpan(root));
+    await deliver(exporter, chatSpan(root), root);
+    const stored = await only(experiment);
+    expect(stored.metadata).toMatchObject({ git: 'abc' });
+    expect(stored.tokens).toMatchObject({ input_tokens: 200, output_tokens: 40 });
+    expect(stored.cost?.total_cost).toBeCloseTo(2 * (100 * 0.15e-6 + 20 * 0.6e-6), 12);
+  });
+
+  it('says where it comes from: as tags, and as metadata where it is started', async () => {
+    const experiment = newExperiment();
+    await deliver(newExporter(experiment), ...smallTrace());
+    await deliver(newExporter(experiment, { mode: 'start+otlp' }), ...smallTrace());
+    const source = {
+      'mlflow.source.type': 'LOCAL',
+      'mlflow.source.name': expect.any(String),
+      'mlflow.source.git.commit': expect.stringMatching(/^[0-9a-f]{40}$/),
+      'mlflow.source.git.branch': expect.any(String),
+    };
+    const traces = await rest.traces(experiment, 2);
+    for (const { tags } of traces) expect(tags).toMatchObject(source);
+    const [started, ...others] = traces.filter(({ metadata }) => 'mlflow.source.name' in metadata);
+    expect(others).toEqual([]);
+    expect(started?.metadata).toMatchObject(source);
+    const commit = started?.metadata['mlflow.source.git.commit'];
+    const found = (what: string) =>
+      search(experiment, `${what}.\`mlflow.source.git.commit\` = '${commit}'`);
+    expect(await found('tag')).toHaveLength(2);
+    expect(await found('metadata')).toEqual([started?.id]);
+  });
+
   it('is complete, with the stock NodeSDK and the environment alone', async () => {
     const experiment = newExperiment();
     process.env.MLFLOW_TRACKING_URI = server.url;

@@ -2,8 +2,10 @@ import { LocalOutlet } from './delivery/local-outlet.js';
 import type { Outlet } from './delivery/outlet.js';
 import { type Parcel, runParcel, type Settlement, traceParcel } from './delivery/parcel.js';
 import { ServerOutlet } from './delivery/server-outlet.js';
+import { sourceMetadata } from './delivery/source-metadata.js';
 import { type Diagnostics, describe } from './diagnostics.js';
 import type { RunRecord } from './internal-types.js';
+import { estimateBytes } from './mapping/estimate.js';
 import { createResourceFilter } from './mapping/resource.js';
 import { type MappedSpan, mapSpan } from './mapping/span.js';
 import { groupByTrace, type SizedTrace, TraceBook } from './mapping/trace-book.js';
@@ -34,6 +36,8 @@ type Deadlines = Pick<Parcel, 'deadline' | 'firstDeadline'>;
 
 interface Batch extends BatchResult {
   readonly spans: readonly SpanLike[];
+  /** Estimated bytes of its spans before they are mapped. */
+  readonly bytes: number;
   /** Spans mapped so far. */
   position: number;
   /** Spans neither handed on nor given up. */
@@ -70,6 +74,7 @@ export class Pipeline {
   /** Batches are mapped one after the other: what one says of a trace, the next builds on. */
   #mapping: Promise<void> = Promise.resolve();
   readonly #unmapped = new Set<Batch>();
+  #unmappedBytes = 0;
 
   constructor(target: ResolvedSettings, settings: ExporterSettings, diagnostics: Diagnostics) {
     this.#settings = settings;
@@ -80,6 +85,7 @@ export class Pipeline {
       runId: target.runId,
       tags: settings.tags,
       metadata: settings.metadata,
+      source: sourceMetadata(),
       maxSpansPerTrace: settings.maxSpansPerTrace,
       remoteRootTimeoutMs: settings.remoteRootTimeoutMs,
       complain: (message) => diagnostics.warnOnce(message),
@@ -95,6 +101,7 @@ export class Pipeline {
     return new Promise((resolve) => {
       const batch: Batch = {
         spans,
+        bytes: estimateBytes(spans),
         position: 0,
         left: spans.length,
         mapped: [],
@@ -108,6 +115,8 @@ export class Pipeline {
       };
       this.#held += spans.length;
       this.#unmapped.add(batch);
+      this.#unmappedBytes += batch.bytes;
+      this.#makeRoom();
       this.#mapping = this.#mapping
         .then(() => this.#mapInSlices(batch))
         .catch((error: unknown) => this.#abandon(batch, error))
@@ -127,13 +136,7 @@ export class Pipeline {
 
   /** Saves what is not delivered, synchronously; the number of spans that could not be saved. */
   saveNow(): number {
-    for (const batch of this.#unmapped) {
-      try {
-        while (this.#advance(batch));
-      } catch (error) {
-        this.#abandon(batch, error);
-      }
-    }
+    for (const batch of this.#unmapped) this.#mapNow(batch);
     this.#closeTraces(true);
     return this.#outlet.saveNow();
   }
@@ -143,8 +146,12 @@ export class Pipeline {
       ...this.#counters,
       held: this.#held,
       folded: this.#book.folded,
-      bytesHeld: this.#outlet.bytes,
+      bytesHeld: this.#bytes,
     };
+  }
+
+  get #bytes(): number {
+    return this.#unmappedBytes + this.#outlet.bytes;
   }
 
   #openOutlet({ destination }: ResolvedSettings): Outlet {
@@ -199,6 +206,25 @@ export class Pipeline {
     this.#diagnostics.dropped({ reason: 'storage', spans: records, traceIds: [], detail });
   }
 
+  /**
+   * A program that keeps the event loop busy leaves few turns for slices: beyond the bound, batches that
+   * wait are mapped at once, and go where the outlet puts what is too much. The newest may still wait.
+   */
+  #makeRoom(): void {
+    for (const batch of this.#unmapped) {
+      if (this.#bytes <= this.#settings.maxQueueBytes || this.#unmapped.size === 1) return;
+      this.#mapNow(batch);
+    }
+  }
+
+  #mapNow(batch: Batch): void {
+    try {
+      while (this.#advance(batch));
+    } catch (error) {
+      this.#abandon(batch, error);
+    }
+  }
+
   async #mapInSlices(batch: Batch): Promise<void> {
     while (this.#advance(batch)) if (slicer.isDue()) await slicer.turn();
   }
@@ -229,6 +255,7 @@ export class Pipeline {
   /** Hands on what is put together of a batch; what is left of its spans is lost. */
   #end(batch: Batch, detail: string): void {
     if (!this.#unmapped.delete(batch)) return;
+    this.#unmappedBytes -= batch.bytes;
     for (const parcel of batch.ready) this.#accept(parcel);
     if (batch.left > 0) {
       this.#held -= batch.left;

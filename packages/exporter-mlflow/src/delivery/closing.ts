@@ -12,6 +12,7 @@ import {
 } from '../server/traces.js';
 import { forEachLimited } from './limited.js';
 import type { TraceParcel } from './parcel.js';
+import { isSourceKey } from './source-metadata.js';
 import { SENT, type Verdict, verdictOfError } from './verdict.js';
 
 const AT_ONCE = 4;
@@ -49,7 +50,9 @@ export async function closeTrace(
   if (info.runId !== undefined) await linkTracesToRun(connection, info.runId, [info.traceId]);
   const open = known.state === undefined || !/^(OK|ERROR)$/.test(known.state);
   if (!open && !addsAnything(info, known)) return;
-  const { name, requestPreview, responsePreview, runId: _linked, ...rest } = info;
+  const { name, requestPreview, responsePreview, runId: _linked, ...facts } = info;
+  // Where the trace comes from is told by the process that began it.
+  const rest = open ? facts : { ...facts, metadata: withoutSource(facts.metadata) };
   const merged: TraceInfoRecord = {
     ...rest,
     // The server has seen all parts of the trace, and StartTraceV3 replaces its times with ours.
@@ -76,10 +79,14 @@ function addsAnything(info: TraceInfoRecord, known: WireTraceInfo): boolean {
   const present = new Set(known.assessments?.map(({ assessment_id }) => assessment_id));
   return (
     missing(info.tags, known.tags) ||
-    missing(info.metadata, known.trace_metadata) ||
+    missing(withoutSource(info.metadata), known.trace_metadata) ||
     info.assessments.some(({ id }) => !present.has(id)) ||
     (info.clientRequestId !== undefined && !known.client_request_id)
   );
+}
+
+function withoutSource(metadata: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(metadata).filter(([key]) => !isSourceKey(key)));
 }
 
 /** `POST …/traces/batchGetInfos` (3.12 and newer): those of the traces that the server has, in one request. */

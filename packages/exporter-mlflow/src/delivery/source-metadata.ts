@@ -1,5 +1,9 @@
 import { readFileSync, statSync } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
+
+const PREFIX = 'mlflow.source.';
+
+export const isSourceKey = (key: string): boolean => key.startsWith(PREFIX);
 
 let cached: Readonly<Record<string, string>> | undefined;
 
@@ -18,16 +22,32 @@ export function readSourceMetadata(
 ): Record<string, string> {
   const metadata: Record<string, string> = { 'mlflow.source.type': 'LOCAL' };
   if (script) metadata['mlflow.source.name'] = basename(script);
-  const { commit, branch } = readGit(folder);
+  const { commit, branch, repository } = readGit(folder);
   if (commit) metadata['mlflow.source.git.commit'] = commit;
   if (branch) metadata['mlflow.source.git.branch'] = branch;
+  if (repository) metadata['mlflow.source.git.repoURL'] = repository;
   return metadata;
 }
 
-function readGit(folder: string): { commit?: string; branch?: string } {
+interface GitFacts {
+  commit?: string;
+  branch?: string;
+  repository?: string;
+}
+
+function readGit(folder: string): GitFacts {
   try {
     const gitFolder = findGitFolder(folder);
     if (gitFolder === undefined) return {};
+    const repository = readRepository(gitFolder);
+    return { ...readHead(gitFolder), ...(repository === undefined ? {} : { repository }) };
+  } catch {
+    return {};
+  }
+}
+
+function readHead(gitFolder: string): GitFacts {
+  try {
     const head = readFileSync(join(gitFolder, 'HEAD'), 'utf8').trim();
     const reference = /^ref: (.+)$/.exec(head)?.[1];
     if (reference === undefined) return { commit: head };
@@ -52,11 +72,35 @@ function findGitFolder(start: string): string | undefined {
   }
 }
 
-function readReference(gitFolder: string, reference: string): string | undefined {
+/** Address of the remote `origin`, without credentials. */
+function readRepository(gitFolder: string): string | undefined {
   try {
-    return readFileSync(join(gitFolder, reference), 'utf8').trim();
+    const config = readFileSync(join(commonFolder(gitFolder), 'config'), 'utf8');
+    const origin = /^\[remote "origin"\]\s*$((?:\n(?!\[).*)*)/m.exec(config)?.[1];
+    const address = /^\s*url\s*=\s*(\S+)/m.exec(origin ?? '')?.[1];
+    // A path says nothing to others, and may name a person.
+    if (address === undefined || !/^(\w+:\/\/|[\w.-]+@[\w.-]+:)/.test(address)) return undefined;
+    return address.replace(/^(\w+:\/\/)[^/@]*@/, '$1').replace(/[?#].*$/, '');
   } catch {
-    const packed = readFileSync(join(gitFolder, 'packed-refs'), 'utf8');
+    return undefined;
+  }
+}
+
+/** A worktree has its own HEAD, and the rest where `commondir` says. */
+function commonFolder(gitFolder: string): string {
+  try {
+    return resolve(gitFolder, readFileSync(join(gitFolder, 'commondir'), 'utf8').trim());
+  } catch {
+    return gitFolder;
+  }
+}
+
+function readReference(gitFolder: string, reference: string): string | undefined {
+  const shared = commonFolder(gitFolder);
+  try {
+    return readFileSync(join(shared, reference), 'utf8').trim();
+  } catch {
+    const packed = readFileSync(join(shared, 'packed-refs'), 'utf8');
     const line = packed.split('\n').find((entry) => entry.endsWith(` ${reference}`));
     return line?.split(' ')[0];
   }

@@ -1,5 +1,4 @@
 import { type Diagnostics, describe } from '../diagnostics.js';
-import type { TraceRecord } from '../internal-types.js';
 import { putTraceArtifact } from '../server/artifacts.js';
 import { createAssessment } from '../server/assessments.js';
 import type { Connection } from '../server/connection.js';
@@ -7,23 +6,17 @@ import { MlflowApiError } from '../server/errors.js';
 import type { ExperimentResolver } from '../server/experiments.js';
 import { getTraceInfo, linkPrompts, startTrace } from '../server/traces.js';
 import type { DeliveryMode } from '../types.js';
-import { closeTrace, closeTraces } from './closing.js';
+import { closeTraces } from './closing.js';
 import { forEachLimited } from './limited.js';
 import type { TraceParcel } from './parcel.js';
 import type { ServerProfile } from './server-profile.js';
-import { needsWholeTrace } from './server-profile.js';
-import { sourceMetadata } from './source-metadata.js';
 import { SpanRequests, type Target } from './span-requests.js';
+import { ifAbsent, STARTS_AT_ONCE, TraceStarter } from './trace-starter.js';
 import { isMissingEndpoint, SENT, type Verdict, verdictOfError } from './verdict.js';
 
-/** For each of two requests in flight; a Start costs the server more than a batched trace. */
-const STARTS_AT_ONCE = 2;
 /** A bigger trace goes in pieces, so that no request keeps a worker of the server for over a second. */
 const MAX_SPANS_PER_REQUEST = 1_000;
 const SPANS_PER_CHUNK = 500;
-
-/** Metadata keys that the server reads from span attributes itself. */
-const FROM_SPANS: ReadonlySet<string> = new Set(['mlflow.trace.session', 'mlflow.trace.user']);
 
 export interface TraceSenderContext {
   connection: Connection;
@@ -43,10 +36,12 @@ export interface TraceSenderContext {
 export class TraceSender {
   readonly #context: TraceSenderContext;
   readonly #requests: SpanRequests;
+  readonly #starter: TraceStarter;
 
   constructor(context: TraceSenderContext) {
     this.#context = context;
     this.#requests = new SpanRequests(context);
+    this.#starter = new TraceStarter(context);
   }
 
   /** @param parcels of the same experiment and run */
@@ -109,14 +104,8 @@ export class TraceSender {
       });
       return;
     }
-    const starts = (parcel: TraceParcel) =>
-      !parcel.started && this.#needsStart(parcel.record, profile);
-    if (!profile.otlpAlone) {
-      await forEachLimited(rest.filter(starts), STARTS_AT_ONCE, async (parcel) => {
-        const failure = await this.#start(parcel, target);
-        if (failure) verdicts.set(parcel, failure);
-      });
-    }
+    const starting = rest.filter((parcel) => this.#starter.needs(parcel, profile));
+    if (!profile.otlpAlone) await this.#starter.start(starting, target, verdicts);
     const open = rest.filter((parcel) => !verdicts.has(parcel));
     const unsent = open.filter(({ spansSent }) => !spansSent);
     const verdict = await this.#postSpans(unsent, target);
@@ -124,10 +113,8 @@ export class TraceSender {
     for (const parcel of open) verdicts.set(parcel, parcel.spansSent ? SENT : verdict);
     const stored = open.filter(({ spansSent }) => spansSent);
     if (profile.otlpAlone) {
-      await forEachLimited(stored.filter(starts), STARTS_AT_ONCE, async (parcel) => {
-        const failure = await this.#start(parcel, target);
-        if (failure) verdicts.set(parcel, failure);
-      });
+      const stillStarting = starting.filter(({ spansSent }) => spansSent);
+      await this.#starter.start(stillStarting, target, verdicts);
     }
     const incomplete = stored.filter(
       (parcel) => verdicts.get(parcel) === SENT && asksForMore(parcel),
@@ -152,62 +139,6 @@ export class TraceSender {
       else rest.push(parcel);
     }
     return rest;
-  }
-
-  /** The failure, or nothing when the trace is started or goes without. */
-  async #start(
-    parcel: TraceParcel,
-    { profile, experimentId }: Target,
-  ): Promise<Verdict | undefined> {
-    const { info, remoteRoot } = parcel.record;
-    try {
-      if (remoteRoot && (await this.#joinStarted(parcel, profile, experimentId))) return undefined;
-      await startTrace(this.#context.connection, withSource(info), experimentId);
-      parcel.started = true;
-      return undefined;
-    } catch (error) {
-      if (isStartedElsewhere(error)) return undefined;
-      const verdict = verdictOfError(error);
-      if (verdict.kind !== 'refused' && !isMissingEndpoint(error)) return verdict;
-      // The spans alone still make a readable trace.
-      this.#context.diagnostics.warnOnce(
-        `MLflow at ${this.#context.connection.address} refused the metadata of a trace (tr-${info.traceId}: ${describe(error)}); its spans are stored without`,
-      );
-      return undefined;
-    }
-  }
-
-  /**
-   * A trace whose root another process sent first is that process's to start; servers that give an
-   * error for a second start (before 3.12) are left with what they have.
-   */
-  async #joinStarted(
-    parcel: TraceParcel,
-    profile: ServerProfile,
-    experimentId: string,
-  ): Promise<boolean> {
-    const { connection } = this.#context;
-    const known = await getTraceInfo(connection, parcel.lane).catch(ifAbsent);
-    if (known === undefined) return false;
-    if (!profile.addsUp) await closeTrace(connection, parcel.record.info, known, experimentId);
-    parcel.started = true;
-    return true;
-  }
-
-  #needsStart(record: TraceRecord, profile: ServerProfile): boolean {
-    const { mode } = this.#context;
-    if (mode === 'otlp' || !record.complete) return false;
-    if (needsWholeTrace(profile)) return true;
-    // The state of the trace is the root's to tell; what is known here is added when the trace is closed.
-    if (record.remoteRoot) return false;
-    const { info } = record;
-    return (
-      mode === 'start+otlp' ||
-      record.restates === true ||
-      info.clientRequestId !== undefined ||
-      info.assessments.length > 0 ||
-      Object.keys(info.metadata).some((key) => !FROM_SPANS.has(key))
-    );
   }
 
   async #postSpans(parcels: readonly TraceParcel[], target: Target): Promise<Verdict> {
@@ -236,7 +167,7 @@ export class TraceSender {
     }
     try {
       const { connection } = this.#context;
-      const started = await startTrace(connection, withSource(parcel.record.info), experimentId);
+      const started = await startTrace(connection, parcel.record.info, experimentId);
       parcel.started = true;
       await putTraceArtifact(connection, started, parcel.record);
       parcel.spansSent = true;
@@ -297,20 +228,6 @@ export class TraceSender {
 /** Assessments and prompts follow the spans. */
 function asksForMore({ record: { info } }: TraceParcel): boolean {
   return info.assessments.length > 0 || (info.prompts?.length ?? 0) > 0;
-}
-
-function withSource(info: TraceRecord['info']): TraceRecord['info'] {
-  return { ...info, metadata: { ...sourceMetadata(), ...info.metadata } };
-}
-
-function ifAbsent(error: unknown): undefined {
-  if (error instanceof MlflowApiError && error.errorCode === 'RESOURCE_DOES_NOT_EXIST') return;
-  throw error;
-}
-
-/** How servers before 3.12 take a start of a trace that another process has sent spans of. */
-function isStartedElsewhere(error: unknown): boolean {
-  return error instanceof MlflowApiError && /blank-out primary key/.test(error.reason);
 }
 
 /** The server's answer to an assessment id that it has already. */

@@ -36,6 +36,8 @@ export interface TraceBookOptions {
   runId?: string | undefined;
   tags: Readonly<Record<string, string>>;
   metadata: Readonly<Record<string, string>>;
+  /** Metadata that says where traces come from; on the root also as tags of the same names, which OTLP can carry. */
+  source?: Readonly<Record<string, string>>;
   maxSpansPerTrace: number;
   /** Milliseconds after a local root until its trace is closed from here. */
   remoteRootTimeoutMs: number;
@@ -91,7 +93,7 @@ export class TraceBook {
           .filter((entry) => entry !== undefined),
       );
     this.#tags = entries(options.tags, toTag);
-    this.#metadata = entries(options.metadata, toMetadata);
+    this.#metadata = { ...options.source, ...entries(options.metadata, toMetadata) };
   }
 
   /** Spans folded so far. */
@@ -319,7 +321,7 @@ export class TraceBook {
     const tags: Record<string, string> = this.#allTags(memory);
     const name = memory.rootName ?? root.name;
     tags[TRACE_NAME_TAG] = cap(name, MAX_TRACE_NAME);
-    writeTraceTags(attributes, tags);
+    writeTraceTags(attributes, { ...this.#options.source, ...tags });
   }
 
   #allTags(memory: TraceMemory): Record<string, string> {

@@ -48,12 +48,17 @@ const evaluation = (parent: SpanLike): SpanLike =>
   });
 
 describe('a recent server', () => {
-  it('gets OTLP alone when the trace needs nothing else', async () => {
+  it('gets OTLP alone when the trace needs nothing else, and its source as tags', async () => {
     await exportSpans(
       use(),
       smallTrace('QA', { 'session.id': 'S', 'user.id': 'U', 'dspy.tag.a': 'b' }),
     );
     expect(paths()).toEqual([OTLP]);
+    const root = server.posts()[0]?.spans.find(({ parentSpanId }) => !parentSpanId);
+    expect(root?.attributes).toMatchObject({
+      'mlflow.traceTag.mlflow.source.type': 'LOCAL',
+      'mlflow.traceTag.mlflow.source.git.commit': expect.stringMatching(/^[0-9a-f]{40}$/),
+    });
   });
 
   it.each([

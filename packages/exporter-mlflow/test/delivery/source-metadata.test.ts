@@ -42,14 +42,39 @@ describe('where a trace comes from', () => {
     });
   });
 
-  it('is read through the file of a worktree', async () => {
-    await git('HEAD', `${COMMIT}\n`);
+  it('is read by way of a worktree, whose branches and remotes are those of the checkout', async () => {
+    await git('HEAD', 'ref: refs/heads/main\n');
+    await git('refs/heads/side', `${COMMIT}\n`);
+    await git('config', '[core]\n\tbare = false\n[remote "origin"]\n\turl = git@host:me/app.git\n');
+    const own = join(folder, '.git', 'worktrees', 'tree');
+    await mkdir(own, { recursive: true });
+    await git('worktrees/tree/HEAD', 'ref: refs/heads/side\n');
+    await git('worktrees/tree/commondir', '../..\n');
     const tree = join(folder, 'tree');
     await mkdir(tree);
-    await writeFile(join(tree, '.git'), `gitdir: ${join(folder, '.git')}\n`);
+    await writeFile(join(tree, '.git'), `gitdir: ${own}\n`);
     expect(readSourceMetadata(undefined, tree)).toMatchObject({
       'mlflow.source.git.commit': COMMIT,
+      'mlflow.source.git.branch': 'side',
+      'mlflow.source.git.repoURL': 'git@host:me/app.git',
     });
+  });
+
+  it.each([
+    ['https://me:secret@host/me/app.git', 'https://host/me/app.git'],
+    ['https://token@host/me/app.git', 'https://host/me/app.git'],
+    ['https://host/me/app.git', 'https://host/me/app.git'],
+    ['https://host/me/app.git?token=secret', 'https://host/me/app.git'],
+    ['ssh://git@host/me/app.git', 'ssh://host/me/app.git'],
+    ['/home/me/app', undefined],
+  ])('names the repository %s without credentials: %s', async (url, shown) => {
+    await git('HEAD', `${COMMIT}\n`);
+    await git(
+      'config',
+      `[remote "fork"]\n\turl = https://fork/\n[remote "origin"]\n\tfetch = +refs\n\turl = ${url}\n[branch "main"]\n\turl = no\n`,
+    );
+    const found = readSourceMetadata(undefined, folder);
+    expect(found['mlflow.source.git.repoURL']).toBe(shown);
   });
 
   it('lacks what is not there, or broken', async () => {
