@@ -1,10 +1,10 @@
 import { createServer, request as httpRequest } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type DropReport,
   MlflowSpanExporter,
   type MlflowSpanExporterOptions,
 } from '@hokusai/exporter-mlflow';
-import { resourceFromAttributes } from '@opentelemetry/resources';
 import { BasicTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import {
@@ -221,7 +221,7 @@ describe('spans that end just before the process does', () => {
     const exporter = newExporter();
     const provider = new BasicTracerProvider({
       spanProcessors: [new SimpleSpanProcessor(exporter as never)],
-      resource: resourceFromAttributes({ 'service.name': Promise.resolve('later') }),
+      resource: resourceKnownLater(),
     });
     provider.getTracer('app').startSpan('last words').end();
     // The SDK's own processor waits for the resource in a flush alone.
@@ -229,6 +229,22 @@ describe('spans that end just before the process does', () => {
     await provider.shutdown();
     expect(namesStored()).toEqual(['last words']);
   });
+
+  /** A resource with an attribute that a detector is still finding out. */
+  function resourceKnownLater() {
+    const found = sleep(20);
+    const resource = {
+      attributes: { 'service.name': 'shop' },
+      asyncAttributesPending: true,
+      waitForAsyncAttributes: async () => {
+        await found;
+        resource.asyncAttributesPending = false;
+      },
+      merge: () => resource,
+      getRawAttributes: () => [],
+    };
+    return resource as never;
+  }
 
   const namesStored = () =>
     [...server.stored.values()].flatMap((trace) => [...trace.values()].map(({ name }) => name));
