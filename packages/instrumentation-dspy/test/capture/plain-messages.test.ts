@@ -1,11 +1,11 @@
 import fc from 'fast-check';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { messagesToJson, type OutputMessage } from '../../src/capture/messages.js';
 import { createKeyMatcher } from '../../src/capture/redact.js';
 import { serialize, serializeText } from '../../src/capture/serialize.js';
+import { fuzzCases } from '../support/fuzz.js';
 
-const numRuns = Number(process.env.FUZZ_RUNS ?? 3000);
-vi.setConfig({ testTimeout: 20_000 + numRuns * 10 });
+fuzzCases();
 
 const texts = fc.oneof(
   fc.string({ unit: 'grapheme', maxLength: 120 }),
@@ -70,7 +70,6 @@ describe('messages of one text each', () => {
           }
         },
       ),
-      { numRuns },
     );
   });
 
@@ -85,7 +84,6 @@ describe('messages of one text each', () => {
           JSON.parse(json);
         },
       ),
-      { numRuns },
     );
   });
 

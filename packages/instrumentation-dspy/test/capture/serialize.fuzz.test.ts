@@ -1,11 +1,10 @@
 import fc from 'fast-check';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createKeyMatcher, createValueRedactor } from '../../src/capture/redact.js';
 import { serialize, serializeText } from '../../src/capture/serialize.js';
+import { fuzzCases } from '../support/fuzz.js';
 
-/** Cases of each property: a few thousand, or what the environment asks for. */
-const numRuns = Number(process.env.FUZZ_RUNS ?? 3000);
-vi.setConfig({ testTimeout: 20_000 + numRuns * 10 });
+const cases = fuzzCases();
 
 const oddStrings = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 80 }),
@@ -187,7 +186,7 @@ function budgetOf(maxBytes: number): number {
   return Math.max(16, maxBytes);
 }
 
-describe('serialize, on any value', () => {
+describe(`serialize, on any value (${cases} of them)`, () => {
   it('gives valid, well-formed JSON without NUL, within its budget, and leaves the value alone', () => {
     fc.assert(
       fc.property(anything, options, (make, opts) => {
@@ -201,7 +200,6 @@ describe('serialize, on any value', () => {
         expect(json).not.toBe('"[unserializable]"');
         expect(snapshot(value)).toEqual(before);
       }),
-      { numRuns },
     );
   });
 
@@ -212,7 +210,6 @@ describe('serialize, on any value', () => {
         expect(truncated).toBe(false);
         expect(JSON.parse(json)).toEqual(JSON.parse(JSON.stringify(value)));
       }),
-      { numRuns },
     );
   });
 
@@ -236,7 +233,6 @@ describe('serialize, on any value', () => {
           expect(Buffer.byteLength(text)).toBeLessThanOrEqual(budgetOf(opts.maxBytes));
         },
       ),
-      { numRuns },
     );
   });
 });
@@ -252,7 +248,6 @@ describe('createValueRedactor, on any value', () => {
         const redactor = createValueRedactor(original(), sanitized());
         expect(typeof (redactor?.redact(text) ?? '')).toBe('string');
       }),
-      { numRuns },
     );
   });
 
@@ -273,7 +268,6 @@ describe('createValueRedactor, on any value', () => {
           expect(redactor?.redact(text)).not.toContain(secret.trim());
         },
       ),
-      { numRuns },
     );
   });
 });
