@@ -1,6 +1,6 @@
 import type { Tracer } from '@opentelemetry/api';
 import { diagnostics } from './diagnostics.js';
-import { attributeLengthLimit, keepsContext } from './sdk.js';
+import { attributeLengthLimit, hasContextManager } from './sdk.js';
 import { resolveSettings, type Settings } from './settings.js';
 import type { DspyInstrumentationConfig } from './types.js';
 
@@ -66,7 +66,7 @@ export class LiveRecorder implements Recorder {
         this.#lengthLimit = limit;
         this.resolve();
       }
-      if (!keepsContext()) {
+      if (!hasContextManager()) {
         diagnostics.tell(
           'no context manager is registered, so spans are not nested: each is a trace of its own. ' +
             'Register one: provider.register() of NodeTracerProvider or sdk.start() of NodeSDK do, ' +

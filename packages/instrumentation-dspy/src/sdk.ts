@@ -25,8 +25,13 @@ export function attributeLengthLimit(tracer: Tracer): number | undefined {
   return typeof limit === 'number' && limit > 0 ? limit : Number.POSITIVE_INFINITY;
 }
 
-/** `false` where no context manager is registered, so that nothing finds the span around it. */
-export function keepsContext(): boolean {
+/**
+ * `false` where nobody has registered a context manager, so that nothing finds the span around it. One
+ * that another copy of the API has registered is somebody's: what is wrong then is the two copies.
+ */
+export function hasContextManager(): boolean {
   const probe = ROOT_CONTEXT.setValue(PROBE, true);
-  return context.with(probe, () => context.active().getValue(PROBE) === true);
+  if (context.with(probe, () => context.active().getValue(PROBE) === true)) return true;
+  const registry = (globalThis as Record<symbol, unknown>)[Symbol.for('opentelemetry.js.api.1')];
+  return (registry as { context?: unknown } | undefined)?.context !== undefined;
 }

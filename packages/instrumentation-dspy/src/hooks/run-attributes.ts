@@ -1,5 +1,10 @@
-import type { Attributes } from '@opentelemetry/api';
-import { DSPY_RUN_KIND, DSPY_RUN_NAME, DSPY_RUN_PARENT_SPAN_ID } from '../attributes/dspy.js';
+import type { Attributes, HrTime, Span } from '@opentelemetry/api';
+import {
+  DSPY_RUN_KIND,
+  DSPY_RUN_NAME,
+  DSPY_RUN_PARENT_SPAN_ID,
+  DSPY_RUN_PARENT_START_MS,
+} from '../attributes/dspy.js';
 import type { CallKind } from '../execution/kinds.js';
 import { activeOperation } from './run.js';
 
@@ -20,7 +25,18 @@ export function runAttributes(kind: RunKind, name: string): Attributes {
   for (let at = activeOperation(); at !== undefined; at = at.parent) {
     if (!runKinds.has(at.kind)) continue;
     attributes[DSPY_RUN_PARENT_SPAN_ID] = at.span.spanContext().spanId;
+    const start = startMs(at.span);
+    if (start !== undefined) attributes[DSPY_RUN_PARENT_START_MS] = start;
     break;
   }
   return attributes;
+}
+
+/** Milliseconds since the epoch, of a span of the SDK; MLflow has to be told when it makes the run of a child. */
+function startMs(span: Span): number | undefined {
+  const { startTime } = span as { startTime?: Partial<HrTime> };
+  const [seconds, nanos] = Array.isArray(startTime) ? startTime : [];
+  return typeof seconds === 'number' && typeof nanos === 'number'
+    ? seconds * 1_000 + Math.floor(nanos / 1_000_000)
+    : undefined;
 }
