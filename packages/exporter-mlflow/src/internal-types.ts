@@ -125,6 +125,8 @@ export interface RunRecord {
   experiment: ExperimentRef;
   name?: string;
   parentKey?: string;
+  /** Milliseconds since the epoch; for a parent that has no record yet. */
+  parentStartTimeMs?: number;
   startTimeMs: number;
   endTimeMs: number;
   status: 'FINISHED' | 'FAILED' | 'KILLED';

@@ -45,7 +45,7 @@ export interface ExportOutcome {
 
 /**
  * How traces travel. `auto`: OTLP alone where the server (MLflow 3.15 or newer) can take everything
- * the trace has that way, else `StartTraceV3` and then OTLP. `otlp`: OTLP alone always; trace
+ * the trace has that way, else with `StartTraceV3`. `otlp`: OTLP alone always; trace
  * metadata, client request ids and assessments are left out. `start+otlp`: both for every trace.
  */
 export type DeliveryMode = 'auto' | 'otlp' | 'start+otlp';

@@ -1,5 +1,5 @@
 import type { AttributeMap, ExperimentRef, RunRecord, SpanRecord } from '../internal-types.js';
-import { isObject, readArray, readObject, readText, readTexts } from './read.js';
+import { isObject, readArray, readNumber, readObject, readText, readTexts } from './read.js';
 import { cap, mendKey } from './text.js';
 
 /** Params and tags say what they can; `RunRecord` limits are applied where runs are written. */
@@ -44,7 +44,11 @@ export function takeRun(span: SpanRecord, experiment: ExperimentRef): RunRecord 
   const name = readText(attributes, 'dspy.run.name');
   if (name !== undefined) run.name = name;
   const parent = readText(attributes, 'dspy.run.parent_span_id');
-  if (parent !== undefined) run.parentKey = `${span.traceId}:${parent}`;
+  if (parent !== undefined) {
+    run.parentKey = `${span.traceId}:${parent}`;
+    const start = readNumber(attributes, 'dspy.run.parent_start_ms');
+    if (start !== undefined) run.parentStartTimeMs = start;
+  }
   if (skipped.length > 0) run.tags['dspy.skipped_metrics'] = skipped.join(', ');
   for (const key of MOVED) delete attributes[key];
   return run;

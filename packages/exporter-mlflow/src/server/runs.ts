@@ -150,7 +150,8 @@ class ServerRunRecorder implements RunRecorder {
       this.#begun.add(key);
       return createRun(this.#connection, {
         experimentId,
-        startTimeMs: child.startTimeMs,
+        // MLflow's `runs/update` cannot change it later.
+        startTimeMs: child.parentStartTimeMs ?? child.startTimeMs,
         tags: { [RUN_KEY_TAG]: key },
       });
     });

@@ -94,7 +94,7 @@ export function mergeRun(runId: string, records: readonly StoreRecord[]): Stored
 }
 
 function patchOf(record: RunRecord, runId: string): RunPatch {
-  const { key: _, parentKey, ...rest } = record;
+  const { key: _, parentKey, parentStartTimeMs: _parentStart, ...rest } = record;
   return { ...rest, runId, ...(parentKey ? { parentRunId: localRunId(parentKey) } : {}) };
 }
 

@@ -387,6 +387,7 @@ describe('runs', () => {
         'dspy.run.kind': 'evaluation',
         'dspy.run.name': 'eval',
         'dspy.run.parent_span_id': 'b'.repeat(16),
+        'dspy.run.parent_start_ms': 1_700_000_000_000,
         'dspy.run.params': '{"n":"3","options":{"a":1}}',
         'dspy.run.metrics': JSON.stringify([
           { key: 'eval', value: 66.67, step: 0, timestamp: 5 },
@@ -403,6 +404,7 @@ describe('runs', () => {
       expect.objectContaining({
         key: `${traceId}:${spanId}`,
         parentKey: `${traceId}:${'b'.repeat(16)}`,
+        parentStartTimeMs: 1_700_000_000_000,
         experiment: { name: 'tenant' },
         name: 'eval',
         status: 'FINISHED',

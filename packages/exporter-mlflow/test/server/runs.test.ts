@@ -68,6 +68,22 @@ describe('run recorder', () => {
     },
   );
 
+  it.each([
+    ['its own, where the child tells', { parentStartTimeMs: 1_000 }, 1_000],
+    ["the child's, where nothing tells", {}, 5_000],
+  ])('begins a parent for its child with a start of %s', async (_, known, expected) => {
+    const starts: unknown[] = [];
+    const connection = answering({
+      create: ({ body }) => {
+        starts.push((body as { start_time: number }).start_time);
+        return run(`r${starts.length}`);
+      },
+    });
+    const recorder = createRunRecorder(connection, experiments);
+    await recorder.record(runRecord({ parentKey: 'a:1', startTimeMs: 5_000, ...known }));
+    expect(starts).toEqual([expected, 5_000]);
+  });
+
   it('ends every begun parent though one fails, and tells', async () => {
     let made = 0;
     const ended: string[] = [];
