@@ -3,12 +3,16 @@
 // Ends with the totals alone on the last line; exits with 1 when anything failed.
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { runMatrix } from '../tools/node-versions/lib/matrix.mjs';
 import { ROOT } from './lib/cache.mjs';
 import { ensureCollector, NoCollectorError } from './lib/collector.mjs';
 import { ensureMlflow } from './lib/mlflow.mjs';
 import { stopAllGroups, stopGroupsOnSignals } from './lib/processes.mjs';
 import { check, Stages, vitest } from './lib/stages.mjs';
 import { build, install } from './lib/toolchain.mjs';
+
+/** Values that each property of the serializer is tried on. */
+const FUZZ_RUNS = process.env.FUZZ_RUNS ?? '100000';
 
 /** @param {string} message */
 const progress = (message) => {
@@ -29,9 +33,12 @@ async function main() {
   await stages.run('unused code', () => check('knip', ['--no-progress']));
   if (built) await stages.run('packages', checkPackages);
   await stages.run('MLflow and collector', servers);
-  await stages.run('unit tests', () => vitest('unit'));
+  await stages.run('unit tests', () => vitest('unit', { FUZZ_RUNS }));
   await stages.run('robustness tests', () => vitest('robust'));
-  if (built) await stages.run('end-to-end tests', () => vitest('e2e'));
+  if (built) {
+    await stages.run('end-to-end tests', () => vitest('e2e'));
+    await runMatrix(stages);
+  }
   return finish();
 }
 

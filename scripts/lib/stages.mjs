@@ -72,18 +72,18 @@ export async function check(name, args, { cwd = ROOT } = {}) {
 /**
  * Runs a project of the test configuration and counts its tests.
  * @param {string} project
- * @param {string[]} [args]
+ * @param {Record<string, string>} [env] on top of this process's
  * @returns {Promise<Counts>}
  */
-export async function vitest(project, args = []) {
+export async function vitest(project, env = {}) {
   const folder = join(LOCAL_CACHE, 'reports');
   const outputFile = join(folder, `${project}.json`);
   mkdirSync(folder, { recursive: true });
   rmSync(outputFile, { force: true });
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${outputFile}`];
-  const { code } = await run(tool('vitest'), ['run', '--project', project, ...reporters, ...args], {
+  const { code } = await run(tool('vitest'), ['run', '--project', project, ...reporters], {
     cwd: ROOT,
-    env: QUIET_ENV,
+    env: { ...QUIET_ENV, ...env },
   });
   return countTests(readFileSync(outputFile, 'utf8'), code);
 }

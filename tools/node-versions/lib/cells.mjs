@@ -1,4 +1,5 @@
 // @ts-check
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -39,7 +40,19 @@ export const CELLS = COMBINATIONS.flatMap(([node, line, order]) => [
  * Folder of a Node release of the matrix: 20.18.1 is the oldest supported, 24 and 26 are the newest.
  * @param {string} major
  */
-export const nodeFolder = (major) =>
-  join(TOOLS, 'node_modules', `node${major}-${process.platform}-${process.arch}`, 'bin');
+export const nodeFolder = (major) => join(TOOLS, 'node_modules', nodePackage(major), 'bin');
+
+/** @param {string} major */
+const nodePackage = (major) => `node${major}-${process.platform}-${process.arch}`;
+
+const MAJORS = [...new Set(CELLS.map(({ node }) => node))];
+
+/** Whether the matrix has its Node releases for this kind of machine. */
+export function hasNodeReleases() {
+  const { optionalDependencies } = JSON.parse(readFileSync(join(TOOLS, 'package.json'), 'utf8'));
+  return MAJORS.every((major) => nodePackage(major) in optionalDependencies);
+}
+
+export const areNodesInstalled = () => MAJORS.every((major) => existsSync(nodeFolder(major)));
 
 export const PNPM = join(TOOLS, 'node_modules', 'pnpm', 'bin', 'pnpm.mjs');
