@@ -45,7 +45,8 @@ export function takeRun(span: SpanRecord, experiment: ExperimentRef): RunRecord 
   if (name !== undefined) run.name = name;
   const parent = readText(attributes, 'dspy.run.parent_span_id');
   if (parent !== undefined) {
-    run.parentKey = `${span.traceId}:${parent}`;
+    const traceId = readText(attributes, 'dspy.run.parent_trace_id') ?? span.traceId;
+    run.parentKey = `${traceId}:${parent}`;
     const start = readNumber(attributes, 'dspy.run.parent_start_ms');
     if (start !== undefined) run.parentStartTimeMs = start;
   }

@@ -380,6 +380,19 @@ describe('scores', () => {
 });
 
 describe('runs', () => {
+  it('find their parent in another trace where the span names it', () => {
+    const parent = { traceId: 'c'.repeat(32), spanId: 'b'.repeat(16) };
+    const evaluation = programSpan('Evaluate', {
+      attributes: {
+        'dspy.run.kind': 'evaluation',
+        'dspy.run.parent_span_id': parent.spanId,
+        'dspy.run.parent_trace_id': parent.traceId,
+      },
+    });
+    const { runs } = add(newBook(), evaluation);
+    expect(runs[0]?.parentKey).toBe(`${parent.traceId}:${parent.spanId}`);
+  });
+
   it('are taken from their span, with what would be stored twice', () => {
     const traceIds = ['a'.repeat(32), 'no hex'];
     const evaluation = programSpan('Evaluate', {

@@ -46,6 +46,7 @@ export const DSPY_ROUTER_SERVICE = 'dspy.router.service';
 export const DSPY_RUN_KIND = 'dspy.run.kind';
 export const DSPY_RUN_NAME = 'dspy.run.name';
 export const DSPY_RUN_PARENT_SPAN_ID = 'dspy.run.parent_span_id';
+export const DSPY_RUN_PARENT_TRACE_ID = 'dspy.run.parent_trace_id';
 export const DSPY_RUN_PARENT_START_MS = 'dspy.run.parent_start_ms';
 export const DSPY_RUN_PARAMS = 'dspy.run.params';
 export const DSPY_RUN_METRICS = 'dspy.run.metrics';

@@ -4,6 +4,7 @@ import {
   DSPY_RUN_NAME,
   DSPY_RUN_PARENT_SPAN_ID,
   DSPY_RUN_PARENT_START_MS,
+  DSPY_RUN_PARENT_TRACE_ID,
 } from '../attributes/dspy.js';
 import type { CallKind } from '../execution/kinds.js';
 import { activeOperation } from './run.js';
@@ -24,7 +25,10 @@ export function runAttributes(kind: RunKind, name: string): Attributes {
   const attributes: Attributes = { [DSPY_RUN_KIND]: kind, [DSPY_RUN_NAME]: name };
   for (let at = activeOperation(); at !== undefined; at = at.parent) {
     if (!runKinds.has(at.kind)) continue;
-    attributes[DSPY_RUN_PARENT_SPAN_ID] = at.span.spanContext().spanId;
+    const { traceId, spanId } = at.span.spanContext();
+    attributes[DSPY_RUN_PARENT_SPAN_ID] = spanId;
+    // An evaluation by a metric is in the trace of the example that is scored.
+    attributes[DSPY_RUN_PARENT_TRACE_ID] = traceId;
     const start = startMs(at.span);
     if (start !== undefined) attributes[DSPY_RUN_PARENT_START_MS] = start;
     break;

@@ -41,6 +41,7 @@ export const SPAN_KINDS: readonly SpanKindName[] = [
 const PROGRAM = ['CHAIN', 'AGENT', 'EVALUATOR'] as const;
 const MODEL = ['LLM', 'EMBEDDING'] as const;
 const HEX16 = /^[0-9a-f]{16}$/;
+const HEX32 = /^[0-9a-f]{32}$/;
 
 export const ATTRIBUTES: Readonly<Record<string, AttributeRule>> = {
   'openinference.span.kind': { type: 'string', values: SPAN_KINDS, start: true },
@@ -126,6 +127,8 @@ export const ATTRIBUTES: Readonly<Record<string, AttributeRule>> = {
   },
   'dspy.run.name': { type: 'string', on: PROGRAM, start: true },
   'dspy.run.parent_span_id': { type: 'string', values: HEX16, on: PROGRAM, start: true },
+  'dspy.run.parent_trace_id': { type: 'string', values: HEX32, on: PROGRAM, start: true },
+  'dspy.run.parent_start_ms': { type: 'int', on: PROGRAM, start: true },
   'dspy.run.params': { type: 'json', on: PROGRAM },
   'dspy.run.metrics': { type: 'json', on: PROGRAM },
   'dspy.run.artifacts': { type: 'json', on: PROGRAM },

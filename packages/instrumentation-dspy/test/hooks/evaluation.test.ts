@@ -50,6 +50,30 @@ const artifactsOf = (span: ReadableSpan): Record<string, string> =>
   JSON.parse(String(span.attributes['dspy.run.artifacts'] ?? '{}'));
 
 describeMajors('AxTestPrompt', AX_MAJORS, (bench) => {
+  it('names the evaluation around it as its parent, and when that began', async () => {
+    const { tracing } = bench();
+    const inner = evaluation(bench(), EXAMPLES.slice(0, 1));
+    const outer = evaluation(bench(), EXAMPLES.slice(0, 1));
+    await outer.run(async () => {
+      await inner.run(exactMatch);
+      return 1;
+    });
+    const evaluations = tracing.spans().filter(({ name }) => name.startsWith('evaluation '));
+    const [around, ...others] = evaluations.filter(isRoot) as [ReadableSpan];
+    const [within] = evaluations.filter((span) => !isRoot(span)) as [ReadableSpan];
+    expect(others).toEqual([]);
+    const { traceId, spanId } = around.spanContext();
+    // Made by the metric, so in the trace of the example that is scored.
+    expect(within.spanContext().traceId).not.toBe(traceId);
+    const [seconds, nanos] = around.startTime;
+    expect(within.attributes).toMatchObject({
+      'dspy.run.parent_span_id': spanId,
+      'dspy.run.parent_trace_id': traceId,
+      'dspy.run.parent_start_ms': seconds * 1_000 + Math.floor(nanos / 1e6),
+    });
+    expect(around.attributes).not.toHaveProperty('dspy.run.parent_span_id');
+  });
+
   it('is a trace for each example, linked to the evaluation, with the score below the program', async () => {
     const { tracing } = bench();
     await evaluation(bench()).run(exactMatch);
