@@ -11,7 +11,7 @@ const EXECUTIONS_A_TURN = 2_000;
 const STREAMS_A_TURN = 200;
 
 /**
- * What is held after a collection.
+ * What is held, on the heap after a collection.
  * @typedef {object} Sample
  * @property {'executions' | 'abandoned streams'} load
  * @property {number} done executions or streams so far
@@ -29,20 +29,28 @@ const STREAMS_A_TURN = 200;
  * @param {number} options.executions
  * @param {number} options.streams
  * @param {number} options.samples of each load
- * @param {number} [options.maxQueueBytes] bound of the exporter; its default otherwise
+ * @param {{ maxQueueBytes?: number, retryBudgetMs?: number }} [options.exporter] instead of its defaults
+ * @param {boolean} [options.drain] measure the heap when nothing waits any more
  * @param {(sample: Sample) => void} options.onSample
  */
-export async function runMemoryLoad({ executions, streams, samples, maxQueueBytes, onSample }) {
+export async function runMemoryLoad(options) {
+  const { executions, streams, samples, drain = false, onSample } = options;
   const exporter = new MlflowSpanExporter({
     // Nothing listens on the discard port.
     trackingUri: 'http://127.0.0.1:9',
     experimentName: 'memory',
-    maxQueueBytes,
+    ...options.exporter,
   });
   const { processor } = tracing(exporter, {}, { maxQueueSize: 4_096, scheduledDelayMillis: 500 });
   new DspyInstrumentation().manuallyInstrument(ax);
 
-  const sample = async (load, done) => onSample({ load, done, ...(await held(exporter)) });
+  const sample = async (load, done) => {
+    const { held: spansHeld, bytesHeld } = exporter.stats();
+    // Rejects, as it should: nothing is delivered.
+    if (drain) await processor.forceFlush().catch(() => {});
+    const { dropped } = exporter.stats();
+    onSample({ load, done, spansHeld, bytesHeld, dropped: { ...dropped }, ...(await inProcess()) });
+  };
   const executionsASample = Math.max(executions / samples, CALLS_PER_BLOCK);
   for (let done = 0, next = executionsASample; done < executions; ) {
     await runCalls(mockProgram(ax));
@@ -58,24 +66,19 @@ export async function runMemoryLoad({ executions, streams, samples, maxQueueByte
     if (done % STREAMS_A_TURN === 0) await nextTurn();
     if (done % streamsASample === 0) await sample('abandoned streams', done);
   }
-  // Rejects, as it should: nothing was delivered.
   await processor.shutdown().catch(() => {});
 }
 
-async function held(exporter) {
+async function inProcess() {
   // Finalizers and timers get a turn, so that what is collected is also closed.
   for (let i = 0; i < 3; i++) {
     globalThis.gc();
     await nextTurn();
   }
-  const { held: spansHeld, bytesHeld, dropped } = exporter.stats();
   return {
     heapBytes: process.memoryUsage().heapUsed,
     rssBytes: process.memoryUsage.rss(),
     handles: process.getActiveResourcesInfo().length,
-    spansHeld,
-    bytesHeld,
-    dropped: { ...dropped },
   };
 }
 
