@@ -1,6 +1,12 @@
 import { spread } from './stats.mjs';
 
 /**
+ * Pairs that are run before any is timed: what is measured is the hot path of a program that has
+ * been running for a while, compiled and with warm inline caches.
+ */
+export const WARMUP = 200;
+
+/**
  * Times two arms in pairs of blocks, in random order within a pair, so that drift of the machine
  * and of the JIT falls on both alike. An arm makes a fresh block (`prepare`, untimed), runs it
  * (timed) and settles what it left (`settle`, untimed).
@@ -8,7 +14,7 @@ import { spread } from './stats.mjs';
  * @param {{a: Arm, b: Arm, pairs: number, warmup?: number}} options
  * @typedef {{prepare: () => unknown, run: (block: any) => Promise<unknown> | unknown, settle?: () => Promise<unknown> | unknown, calls: number}} Arm
  */
-export async function comparePairs({ a, b, pairs, warmup = 10 }) {
+export async function comparePairs({ a, b, pairs, warmup = WARMUP }) {
   const ratios = [];
   const times = { a: [], b: [] };
   for (let i = -warmup; i < pairs; i++) {
