@@ -73,7 +73,7 @@ describe('runs named one after the other', () => {
 });
 
 describe('a session named when the execution is over', () => {
-  it('changes nothing of it, and is said by nobody as done', async () => {
+  it('changes nothing of it, and holds for the next one', async () => {
     const program = ax.ax(SIGNATURE);
     await program.forward(model(ANSWER), QUESTION);
     await withTraceContext({ sessionId: 'late' }, async () => undefined);
