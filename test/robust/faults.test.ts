@@ -185,7 +185,7 @@ describe('a function of the exporter that throws', () => {
 
   /** What the counts are made of: without it there are none. */
   const COUNTS =
-    /(\.ts|\.)(stats|totals|bytes|folded|dropped|#lose|#count\w*)(\/\(anonymous\))?( \d)?$/;
+    /(\.ts|\.)(stats|totals|#?bytes|folded|dropped|#lose|#count\w*)(\/\(anonymous\))?( \d)?$/;
 
   it('leaves no span of which nothing is known', () => {
     const unknown = guarded().filter(
