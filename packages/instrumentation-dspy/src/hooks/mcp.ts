@@ -99,8 +99,10 @@ function describeCall(client: Client, { method, target }: McpCall, settings: Set
     });
   }
   if (method === RESOURCE_READ) {
-    // What is asked for: a file's name, a query.
-    if (settings.inputs) attributes[MCP_RESOURCE_URI] = name;
+    // What is asked for: a file's name, a query. No sanitizer has seen it yet.
+    if (settings.inputs && settings.inputSanitizer === undefined) {
+      attributes[MCP_RESOURCE_URI] = name;
+    }
     // The URI is in an attribute and not in the name, which must take few values.
     return subjectOf(settings, {
       name: method,

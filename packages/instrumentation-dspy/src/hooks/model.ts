@@ -238,12 +238,25 @@ function promptOf(operation: Operation, chatPrompt: unknown): unknown {
   }
   const mayHoldReplies = settings.outputs && settings.outputSanitizer === undefined;
   if (mayHoldReplies || !Array.isArray(prompt)) return prompt;
-  // Replies and tool results in the history are outputs, which no sanitizer has seen.
-  return prompt.map((message: { readonly role?: unknown }) =>
-    message?.role === 'assistant' || message?.role === 'function'
+  // Replies and tool results in the history are outputs, which no sanitizer has seen; what Ax asks for
+  // after a reply of the same program (a correction) quotes it.
+  const mayBeQuoted = hasAnswered(operation.parent);
+  let isQuote = false;
+  return prompt.map((message: { readonly role?: unknown }) => {
+    const isReply = message?.role === 'assistant' || message?.role === 'function';
+    isQuote ||= mayBeQuoted && isReply;
+    return isReply || isQuote
       ? { role: message.role, content: WITHHELD_TEXT, result: WITHHELD_TEXT }
-      : message,
-  );
+      : message;
+  });
+}
+
+/** A model call below the operation, or below one around it, has ended. */
+function hasAnswered(operation: Operation | undefined): boolean {
+  for (let above = operation; above !== undefined; above = above.parent) {
+    if (above.totals !== undefined) return true;
+  }
+  return false;
 }
 
 const MAX_FLATTENED_TOOLS = 8;

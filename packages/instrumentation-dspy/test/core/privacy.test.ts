@@ -114,6 +114,32 @@ describe.each([
   );
 });
 
+describe('a correction', () => {
+  const correct = async (config: DspyInstrumentationConfig): Promise<string> => {
+    tracing.instrumentation.setConfig(config);
+    model.play([`Answer Number: ${SECRET_OUT}`, 'Answer Number: 4']);
+    const gen = new ax.AxGen('questionText:string -> answerNumber:number');
+    await gen.forward(openAI(ax, model.apiURL), { questionText: `about ${SECRET_IN}` });
+    expect(JSON.stringify(model.requests.at(-1))).toMatch(
+      new RegExp(`${SECRET_OUT}.*${SECRET_OUT}`),
+    );
+    return everythingIn(tracing.spans());
+  };
+
+  it('quotes the reply that it is about', async () => {
+    expect(await correct({})).toContain(SECRET_OUT);
+  });
+
+  it('with logOutputs: false is withheld with the reply, and the question stays', async () => {
+    const all = await correct({ logOutputs: false });
+    expect(all).not.toContain(SECRET_OUT);
+    const [, second] = tracing.spans().filter(({ name }) => name.startsWith('chat'));
+    expect(second?.attributes['gen_ai.input.messages']).toMatch(
+      new RegExp(`about ${SECRET_IN}.*\\[withheld\\].*\\[withheld\\]`),
+    );
+  });
+});
+
 describe('environment', () => {
   it.each(['true', 'SPAN_ONLY', 'span_and_event', ''])('%s records content', async (value) => {
     vi.stubEnv('OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT', value);

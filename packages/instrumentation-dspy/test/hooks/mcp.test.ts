@@ -142,6 +142,16 @@ describeMajors('AxMCPClient', AX_MAJORS, (bench) => {
     });
   });
 
+  it('gives what is asked for to the sanitizer first', async () => {
+    const { tracing, configure } = bench();
+    const client = await connected();
+    configure({ inputSanitizer: () => ({}) });
+    await client.sendRequest('resources/read', { uri: 'file:///a.txt' });
+    const { attributes } = tracing.span('resources/read');
+    expect(attributes['input.value']).not.toContain('a.txt');
+    expect(attributes).not.toHaveProperty('mcp.resource.uri');
+  });
+
   it('keeps content to itself when told so', async () => {
     const { tracing, configure } = bench();
     const client = await connected();

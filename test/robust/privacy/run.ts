@@ -1,0 +1,87 @@
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import { startMockModel } from '../../support/mock-model.js';
+import { bundle } from '../support/bundle.js';
+import { runChild } from '../support/process.js';
+import { replyTo } from './replies.js';
+import type { PrivacyRequest, Tracing } from './request.js';
+import { FAILING, SCENARIOS } from './scenarios.js';
+import { startSink } from './sink.js';
+
+/** Where bytes went, by name: `mlflow`, `otlp`, `webhook`, `stdout`, `stderr`, `store`, `spool`. */
+export type Traces = Readonly<Record<string, Buffer>>;
+
+const program = bundle('privacy/program.ts');
+
+/** Runs all scenarios in a process of its own and returns every byte that left it. */
+export async function runTraced(tracing: Tracing, env: Record<string, string>): Promise<Traces> {
+  const folder = mkdtempSync(join(tmpdir(), 'privacy-'));
+  const sink = await startSink();
+  const model = await startMockModel({ script: replyTo, chunkSize: 6 });
+  try {
+    const out = join(folder, 'ends.json');
+    const data = join(folder, 'data');
+    mkdirSync(data);
+    const request: PrivacyRequest = {
+      tracing,
+      urls: {
+        model: model.apiURL,
+        mlflow: `${sink.url}/mlflow`,
+        otlp: `${sink.url}/otlp`,
+        webhook: `${sink.url}/webhook`,
+      },
+      folder: data,
+      out,
+    };
+    const { code, stdout, stderr } = await runChild(await program, request, {
+      HOME: data,
+      OTEL_LOG_LEVEL: 'ALL',
+      OTEL_EXPORTER_OTLP_ENDPOINT: `${sink.url}/otlp`,
+      OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip',
+      ...env,
+    });
+    expect(code, stderr.slice(-2_000)).toBe(0);
+    expect(JSON.parse(readFileSync(out, 'utf8'))).toEqual(expectedEnds());
+    const sent = Object.fromEntries(
+      [...sink.received].map(([name, parts]) => [name, Buffer.concat(parts)]),
+    );
+    return {
+      ...sent,
+      stdout: Buffer.from(stdout),
+      stderr: Buffer.from(stderr),
+      store: bytesBelow(join(data, 'store')),
+      spool: bytesBelow(join(data, 'spool')),
+      elsewhere: bytesBelow(data, ['store', 'spool']),
+    };
+  } finally {
+    await model.stop();
+    await sink.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const expectedEnds = () =>
+  Object.fromEntries(
+    Object.keys(SCENARIOS).map((name) => [name, FAILING.includes(name) ? 'threw' : 'returned']),
+  );
+
+/** Names and bytes of all files in a folder. */
+function bytesBelow(folder: string, except: readonly string[] = []): Buffer {
+  try {
+    const entries = readdirSync(folder, { withFileTypes: true });
+    return Buffer.concat(
+      entries
+        .filter(({ name }) => !except.includes(name))
+        .flatMap((entry) => {
+          const path = join(folder, entry.name);
+          const bytes = entry.isDirectory() ? bytesBelow(path) : readFileSync(path);
+          return [Buffer.from(`${entry.name}\n`), bytes];
+        }),
+    );
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return Buffer.alloc(0);
+    throw error;
+  }
+}
