@@ -19,7 +19,7 @@ import {
 import type { PrivacyRequest } from './request.js';
 import { SCENARIOS } from './scenarios.js';
 
-const { tracing, urls, folder, out } = JSON.parse(process.argv[2] ?? '') as PrivacyRequest;
+const { tracing, model, urls, folder, out } = JSON.parse(process.argv[2] ?? '') as PrivacyRequest;
 // Whatever is written to no place in particular comes to light there.
 process.chdir(folder);
 diag.setLogger(new DiagConsoleLogger(), { logLevel: DiagLogLevel.ALL });
@@ -31,7 +31,7 @@ const flush = {
 
 const ends: Record<string, string> = {};
 for (const [name, scenario] of Object.entries(SCENARIOS)) {
-  ends[name] = await scenario(urls.model).then(
+  ends[name] = await scenario(model).then(
     () => 'returned',
     () => 'threw',
   );

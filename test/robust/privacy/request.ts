@@ -8,12 +8,32 @@ export interface Tracing {
   readonly destination?: 'server' | 'store' | 'spool';
 }
 
+/** Where everything is that takes bytes and answers. */
+export interface Urls {
+  readonly mlflow: string;
+  readonly otlp: string;
+  readonly webhook: string;
+  /** A model that is part of the sink. */
+  readonly model: string;
+}
+
 /** What the process under test is asked to do. */
 export interface PrivacyRequest {
   readonly tracing: Tracing;
-  readonly urls: { model: string; mlflow: string; otlp: string; webhook: string };
+  /** Base URL of the model. */
+  readonly model: string;
+  readonly urls: Urls;
   /** Folder for what tracing stores. */
   readonly folder: string;
   /** File for how each scenario ended. */
   readonly out: string;
+}
+
+/** How the process under test gets into MLflow. */
+export interface Access {
+  readonly by: 'basic' | 'token' | 'token function' | 'URL' | 'header';
+  /** Whose exporter sends. */
+  readonly through: 'autolog' | 'SDK';
+  /** Nothing listens there. */
+  readonly dead?: boolean;
 }

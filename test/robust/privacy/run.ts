@@ -8,55 +8,79 @@ import { runChild } from '../support/process.js';
 import { replyTo } from './replies.js';
 import type { PrivacyRequest, Tracing } from './request.js';
 import { FAILING, SCENARIOS } from './scenarios.js';
-import { startSink } from './sink.js';
+import { type Answering, startSink } from './sink.js';
 
-/** Where bytes went, by name: `mlflow`, `otlp`, `webhook`, `stdout`, `stderr`, `store`, `spool`. */
+/** Bytes by where they went: `mlflow`, `otlp`, `webhook` and the `… head` of each, `stdout`, `stderr`, `store`, `spool`. */
 export type Traces = Readonly<Record<string, Buffer>>;
-
-const program = bundle('privacy/program.ts');
 
 /** Runs all scenarios in a process of its own and returns every byte that left it. */
 export async function runTraced(tracing: Tracing, env: Record<string, string>): Promise<Traces> {
-  const folder = mkdtempSync(join(tmpdir(), 'privacy-'));
-  const sink = await startSink();
   const model = await startMockModel({ script: replyTo, chunkSize: 6 });
+  try {
+    const { ends, traces } = await runIn(
+      'privacy/program.ts',
+      { tracing, model: model.apiURL },
+      env,
+    );
+    expect(ends).toEqual(expectedEnds());
+    return traces;
+  } finally {
+    await model.stop();
+  }
+}
+
+const programs = new Map<string, Promise<string>>();
+
+function built(program: string): Promise<string> {
+  const known = programs.get(program) ?? bundle(program);
+  programs.set(program, known);
+  return known;
+}
+
+/** Runs a program that is told where to send and to store; returns what it writes down, and every byte that left it. */
+export async function runIn(
+  program: string,
+  request: object,
+  env: Record<string, string>,
+  answering?: Answering,
+): Promise<{ ends: unknown; traces: Traces }> {
+  const folder = mkdtempSync(join(tmpdir(), 'privacy-'));
+  const sink = await startSink(answering);
   try {
     const out = join(folder, 'ends.json');
     const data = join(folder, 'data');
     mkdirSync(data);
-    const request: PrivacyRequest = {
-      tracing,
-      urls: {
-        model: model.apiURL,
-        mlflow: `${sink.url}/mlflow`,
-        otlp: `${sink.url}/otlp`,
-        webhook: `${sink.url}/webhook`,
-      },
-      folder: data,
-      out,
+    const urls: PrivacyRequest['urls'] = {
+      mlflow: `${sink.url}/mlflow`,
+      otlp: `${sink.url}/otlp`,
+      webhook: `${sink.url}/webhook`,
+      model: `${sink.url}/model/v1`,
     };
-    const { code, stdout, stderr } = await runChild(await program, request, {
-      HOME: data,
-      OTEL_LOG_LEVEL: 'ALL',
-      OTEL_EXPORTER_OTLP_ENDPOINT: `${sink.url}/otlp`,
-      OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip',
-      ...env,
-    });
-    expect(code, stderr.slice(-2_000)).toBe(0);
-    expect(JSON.parse(readFileSync(out, 'utf8'))).toEqual(expectedEnds());
-    const sent = Object.fromEntries(
-      [...sink.received].map(([name, parts]) => [name, Buffer.concat(parts)]),
+    const { code, stdout, stderr } = await runChild(
+      await built(program),
+      { ...request, urls, folder: data, out },
+      {
+        HOME: data,
+        OTEL_LOG_LEVEL: 'ALL',
+        OTEL_EXPORTER_OTLP_ENDPOINT: urls.otlp,
+        OTEL_EXPORTER_OTLP_COMPRESSION: 'gzip',
+        ...env,
+      },
     );
+    expect(code, stderr.slice(-2_000)).toBe(0);
+    const sent = [...sink.received].map(([name, parts]) => [name, Buffer.concat(parts)] as const);
     return {
-      ...sent,
-      stdout: Buffer.from(stdout),
-      stderr: Buffer.from(stderr),
-      store: bytesBelow(join(data, 'store')),
-      spool: bytesBelow(join(data, 'spool')),
-      elsewhere: bytesBelow(data, ['store', 'spool']),
+      ends: JSON.parse(readFileSync(out, 'utf8')),
+      traces: {
+        ...Object.fromEntries(sent),
+        stdout: Buffer.from(stdout),
+        stderr: Buffer.from(stderr),
+        store: bytesBelow(join(data, 'store')),
+        spool: bytesBelow(join(data, 'spool')),
+        elsewhere: bytesBelow(data, ['store', 'spool']),
+      },
     };
   } finally {
-    await model.stop();
     await sink.stop();
     rmSync(folder, { recursive: true, force: true });
   }

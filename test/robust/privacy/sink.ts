@@ -5,29 +5,40 @@ import { buffer } from 'node:stream/consumers';
 
 export interface Sink {
   readonly url: string;
-  /** Everything that was sent: request lines, headers and bodies, by the first part of the path. */
+  /** Everything that was sent, by the first part of the path: bodies, and `… head` request lines and headers. */
   readonly received: ReadonlyMap<string, readonly Buffer[]>;
   stop(): Promise<void>;
 }
 
-/** What a server answers in place of its usual answer. */
-export type Refusal = (headers: readonly string[]) => { status: number; body: string };
+export interface Received {
+  /** First part of the path. */
+  readonly name: string;
+  /** Names and values in turn. */
+  readonly headers: readonly string[];
+  readonly body: Buffer;
+}
+
+/** What is answered in place of the usual answer, if anything. */
+export type Answering = (request: Received) => { status: number; body: string } | undefined;
 
 /**
  * One server for all that is sent, told apart by the first part of the path: as much of MLflow as an
  * exporter needs below `/mlflow`, a collector below `/otlp`, and anything else.
  */
-export async function startSink(refuse?: Refusal): Promise<Sink> {
+export async function startSink(answering?: Answering): Promise<Sink> {
   const received = new Map<string, Buffer[]>();
+  const add = (name: string, bytes: Buffer) =>
+    received.set(name, [...(received.get(name) ?? []), bytes]);
   const server = createServer(async (request, response) => {
     const body = await buffer(request);
     const [, name = '', ...rest] = (request.url ?? '').split('/');
     const head = `${request.method} ${request.url}\n${request.rawHeaders.join('\n')}\n`;
-    received.set(name, [...(received.get(name) ?? []), Buffer.from(head), body]);
-    const refusal = refuse?.(request.rawHeaders);
+    add(name, body);
+    add(`${name} head`, Buffer.from(head));
+    const answer = answering?.({ name, headers: request.rawHeaders, body });
     const path = `/${rest.join('/')}`;
     response.setHeader('content-type', 'application/json');
-    if (refusal) response.writeHead(refusal.status).end(refusal.body);
+    if (answer) response.writeHead(answer.status).end(answer.body);
     else response.end(name === 'mlflow' ? answerOfMlflow(path, body) : '{}');
   });
   server.listen(0, '127.0.0.1');

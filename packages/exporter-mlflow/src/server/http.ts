@@ -13,6 +13,7 @@ import {
   type ServerResponse,
 } from './connection.js';
 import { connectionFailure } from './failure.js';
+import { withoutOwnCredentials } from './own-credentials.js';
 import type { ConnectionSettings } from './settings.js';
 
 /** A bigger answer is cut; only reading a huge trace comes near. */
@@ -97,7 +98,11 @@ class HttpConnection implements Connection {
     const keepAlive = this.#keepsAlive(request);
     const answer = await this.#begin(request, authorization, signal, keepAlive);
     const limit = answer.statusCode < 400 ? MAX_ANSWER_BYTES : MAX_ERROR_BYTES;
-    const { text, truncated } = await readText(answer.body, limit);
+    const { text: received, truncated } = await readText(answer.body, limit);
+    const text =
+      answer.statusCode < 400
+        ? received
+        : withoutOwnCredentials(received, authorization, this.#settings.headers);
     if (keepAlive) this.#answered = true;
     const response: ServerResponse = {
       status: answer.statusCode,

@@ -16,9 +16,15 @@ export function redactUrls(text: string): string {
 /** A digit or mark tells a token from a word: `Bearer authentication`, `Basic information`. */
 const SCHEME = /\b(Bearer|Basic)\s+(?=\S*[0-9._=-])[A-Za-z0-9._~+/=-]{8,}/gi;
 const PREFIXED =
-  /\b(?:sk-[A-Za-z0-9_-]{16,}|AIza[A-Za-z0-9_-]{30,}|gh[opsu]_[A-Za-z0-9]{30,}|github_pat_\w{20,}|xox[abps]-[A-Za-z0-9-]{10,}|AKIA[A-Z0-9]{16}|gsk_[A-Za-z0-9]{20,}|hf_[A-Za-z0-9]{20,}|dapi[a-f0-9]{30,}|eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*)/g;
+  /\b(?:sk-[A-Za-z0-9_-]{16,}|AIza[A-Za-z0-9_-]{30,}|gh[opsu]_[A-Za-z0-9]{30,}|github_pat_\w{20,}|xox[abps]-[A-Za-z0-9-]{10,}|AKIA[A-Z0-9]{16}|gsk_[A-Za-z0-9]{20,}|hf_[A-Za-z0-9]{20,}|dapi[a-f0-9]{30,}|eyJ[A-Za-z0-9_-]{8,1024}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*)/g;
+/** `"name":`, also in JSON text within JSON text, six deep; no text makes it slow. */
+const QUOTED_NAME = /(\\{0,31}["'])([A-Za-z][A-Za-z0-9_-]{1,63})\1\s*:\s*/g;
+/** What may follow: text in quotes (of JSON text within JSON text: to the next quote escaped as the first is), a flat object or list, a word. */
+const VALUE =
+  /(["'])((?:(?!\1)(?:[^\\]|\\[\s\S]))*)(?:\1|$)|(\\{1,31}["'])((?:(?!(?<!\\)\3)[\s\S])*)(?:\3|$)|[{[][^{}[\]]{0,2000}[}\]]|[^\s"',;&{}[\])\\]+/y;
+/** `name: value`, `name=value`. */
 const PAIR =
-  /(?<![A-Za-z0-9_-])(\\*["']|)([A-Za-z][A-Za-z0-9_-]{1,63})\1(\s*[:=]\s*)(?:(\\*["'])((?:(?!\4)(?:[^\\]|\\[\s\S]))*)(?:\4|$)|((?:(?:Bearer|Basic|Digest|Token)\s+)?[^\s"',;&}\])\\]+))/gi;
+  /(?<![A-Za-z0-9_-])(\\{0,31}["']|)([A-Za-z][A-Za-z0-9_-]{1,63})\1(\s*[:=]\s*)(?:(\\{0,31}["'])((?:(?!\4)(?:[^\\]|\\[\s\S]))*)(?:\4|$)|((?:(?:Bearer|Basic|Digest|Token)\s+)?[^\s"',;&}\])\\]+))/gi;
 
 const builtIn = createKeyMatcher();
 
@@ -29,12 +35,33 @@ const builtIn = createKeyMatcher();
 export function redactCredentials(text: string, isSensitiveKey: KeyPredicate = builtIn): string {
   const urls = redactUrls(text);
   const pairs = mayOccurIn(urls, isSensitiveKey) ? redactPairs(urls, isSensitiveKey) : urls;
-  return pairs.replace(SCHEME, `$1 ${REDACTED}`).replace(PREFIXED, REDACTED);
+  return redactSchemes(pairs).replace(PREFIXED, REDACTED);
 }
 
-/** `"apiKey": "x"`, `password=x` → the value replaced. Values that are objects are left. */
+/** The text with `Bearer` and `Basic` values taken out. */
+export function redactSchemes(text: string): string {
+  return text.replace(SCHEME, `$1 ${REDACTED}`);
+}
+
+/** What a service that refused its caller may have repeated of the key: a word of this length with letters and digits in one run. */
+const WORD = /[\w+=~*.-]{12,}/g;
+const RUN = /[A-Za-z0-9_*]{12,}/g;
+
+/**
+ * Text without anything that could be a key of whatever make. For the words of a service that refused a key, which some repeat;
+ * names of models and codes of errors stay, and so do parts of URLs and paths.
+ */
+export function redactOpaque(text: string): string {
+  return text.replace(WORD, (word, offset: number) => {
+    if (text[offset - 1] === '/') return word;
+    const runs = word.match(RUN) ?? [];
+    return runs.some((run) => /\d/.test(run) && /[A-Za-z]/.test(run)) ? REDACTED : word;
+  });
+}
+
+/** `"apiKey": "x"`, `password=x` → the value replaced. */
 export function redactPairs(text: string, isSensitiveKey: KeyPredicate): string {
-  return text.replace(
+  return redactQuotedPairs(text, isSensitiveKey).replace(
     PAIR,
     (
       pair: string,
@@ -45,11 +72,31 @@ export function redactPairs(text: string, isSensitiveKey: KeyPredicate): string 
       quoted: string | undefined,
       bare: string | undefined,
     ) => {
-      const value = quoted ?? bare ?? '';
-      if (value === '' || value === 'null' || value === 'undefined') return pair;
-      if (REDACTED.startsWith(value)) return pair;
-      if (!isSensitiveKey(name)) return pair;
+      if (!holdsSecret(quoted ?? bare ?? '') || !isSensitiveKey(name)) return pair;
       return `${nameMark}${name}${nameMark}${between}${mark ?? ''}${REDACTED}${mark ?? ''}`;
     },
   );
+}
+
+/** `"apiKey": "x"` → the value replaced, wherever in the text JSON is. */
+export function redactQuotedPairs(text: string, isSensitiveKey: KeyPredicate): string {
+  let redacted = '';
+  let done = 0;
+  // Names alone are looked for: what stands in the value of another is found there.
+  for (const found of text.matchAll(QUOTED_NAME)) {
+    const start = found.index + found[0].length;
+    if (found.index < done || !isSensitiveKey(found[2] as string)) continue;
+    VALUE.lastIndex = start;
+    const value = VALUE.exec(text);
+    const mark = value?.[1] ?? value?.[3] ?? '';
+    if (value === null || !holdsSecret(value[2] ?? value[4] ?? value[0])) continue;
+    redacted += `${text.slice(done, start)}${mark}${REDACTED}${mark}`;
+    done = start + value[0].length;
+  }
+  return done === 0 ? text : redacted + text.slice(done);
+}
+
+/** Absence says nothing secret, and what was replaced is replaced. */
+function holdsSecret(value: string): boolean {
+  return value !== '' && value !== 'null' && value !== 'undefined' && !REDACTED.startsWith(value);
 }

@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { diagnostics } from '../diagnostics.js';
-import { redactCredentials } from './credentials.js';
+import { redactCredentials, redactOpaque } from './credentials.js';
 import type { KeyPredicate } from './key-matcher.js';
 import { readArray, readProperty, readText } from './read.js';
 import type { TextRedactor } from './scrub.js';
@@ -108,11 +108,26 @@ function constructorName(value: object): string | undefined {
   return typeof text === 'string' && text.length > 3 && NAME.test(text) ? text : undefined;
 }
 
+/** A service did not take its caller's key. */
+function isRefusal(error: unknown): true | undefined {
+  const status = statusOf(error);
+  const refused =
+    status === 401 || status === 403 || typeName(error).endsWith('AuthenticationError');
+  return refused || undefined;
+}
+
+/** What an error says itself. Services that refuse a key are known to repeat it. */
+function wordsOf(error: unknown, words: string): string {
+  return findInChain(error, isRefusal) ? redactOpaque(words) : words;
+}
+
 /** With the provider's own words, which Ax leaves in the body: `HTTP 404 - Not Found: The model does not exist`. */
 function fullMessage(error: unknown): string {
   const message = messageOf(error);
   const reason = findInChain(error, (cause) => readText(providerError(cause), 'message'));
-  return reason === undefined || message.includes(reason) ? message : `${message}: ${reason}`;
+  const words =
+    reason === undefined || message.includes(reason) ? message : `${message}: ${reason}`;
+  return wordsOf(error, words);
 }
 
 function messageOf(error: unknown): string {
@@ -249,7 +264,7 @@ class StackText {
   private head(error: unknown): string {
     const type = typeName(error);
     return this.content
-      ? `${type}: ${messageOf(error)}`
+      ? `${type}: ${wordsOf(error, messageOf(error))}`
       : plainMessage(type, codeOf(error) ?? statusCode(error) ?? type);
   }
 
@@ -258,8 +273,9 @@ class StackText {
     const url = readText(error, 'url');
     if (url !== undefined) this.line(`URL: ${url}`);
     const body = responseBody(error);
-    if (body !== undefined)
-      this.line(`Response body: ${toJson(body, { maxBytes: MAX_RESPONSE_BYTES })}`);
+    if (body === undefined) return;
+    const json = toJson(body, { maxBytes: MAX_RESPONSE_BYTES });
+    this.line(`Response body: ${wordsOf(error, json)}`);
   }
 
   private line(line: string): void {

@@ -1,4 +1,10 @@
-import { REDACTED, redactPairs, redactUrls } from './credentials.js';
+import {
+  REDACTED,
+  redactPairs,
+  redactQuotedPairs,
+  redactSchemes,
+  redactUrls,
+} from './credentials.js';
 import { type KeyPredicate, mayOccurIn } from './key-matcher.js';
 import { describeEmbeddedMedia, mediaDescription } from './media.js';
 
@@ -51,31 +57,44 @@ export function scrub(
   let text = redactUrls(cut ? value.slice(0, limit + overlap) : value);
   if (options.keepMedia !== true) text = describeEmbeddedMedia(text, cut);
   const { isSensitiveKey, redactText } = options;
+  if (text.includes('Bearer ')) text = redactSchemes(text);
   if (isSensitiveKey !== undefined) text = redactJsonText(text, cut, isSensitiveKey);
   if (redactText !== undefined) text = redactText(text);
   // Half a secret at the cut was not recognised; it lies within the overlap.
   return cut ? { text: text.slice(0, Math.max(0, text.length - overlap)), cut } : { text, cut };
 }
 
-/** JSON text (tool arguments, tool results) with the values of sensitive names replaced. */
+/** JSON text (tool arguments, tool results), also within other text (prompts, replies), with the values of sensitive names replaced. */
 function redactJsonText(text: string, cut: boolean, isSensitiveKey: KeyPredicate): string {
   const first = text.charCodeAt(0);
   const isJsonLike = first === 0x7b || first === 0x5b;
-  if (!isJsonLike || !mayOccurIn(text, isSensitiveKey)) return text;
-  if (!cut && text.length <= MAX_PARSED) {
+  if (!isJsonLike && !holdsJson(text)) return text;
+  if (!mayOccurIn(text, isSensitiveKey)) return text;
+  if (isJsonLike && !cut && text.length <= MAX_PARSED) {
     try {
       const found = { sensitive: false };
       const redacted = JSON.stringify(JSON.parse(text), (key, item: unknown) => {
-        if (!isSecret(item) || !isSensitiveKey(key)) return item;
-        found.sensitive = true;
-        return REDACTED;
+        const kept = isSensitiveKey(key) && isSecret(item) ? REDACTED : withinText(item);
+        found.sensitive ||= kept !== item;
+        return kept;
       });
       return found.sensitive ? redacted : text;
     } catch {
       // Not JSON after all, or not whole.
     }
   }
-  return redactPairs(text, isSensitiveKey);
+  return isJsonLike ? redactPairs(text, isSensitiveKey) : redactQuotedPairs(text, isSensitiveKey);
+
+  function withinText(item: unknown): unknown {
+    return typeof item === 'string' && holdsJson(item)
+      ? redactQuotedPairs(item, isSensitiveKey)
+      : item;
+  }
+}
+
+/** A name in quotes, escaped or not. */
+function holdsJson(text: string): boolean {
+  return text.includes('":');
 }
 
 /** Absence, emptiness and flags say nothing secret. */

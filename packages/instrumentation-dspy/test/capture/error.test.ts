@@ -35,6 +35,30 @@ function cyclic(): Error {
   return outer;
 }
 
+describe('a key that a service refused and repeated', () => {
+  const KEY = 'zq9x8c7v6b5n4m3a2s1d';
+  const body = { error: { message: `Incorrect API key: ${KEY}`, code: 'invalid_api_key' } };
+  const failed = (more: object) =>
+    Object.assign(new Error(`Request failed (${KEY})`), { responseBody: body, ...more });
+
+  it.each([
+    ['401', failed({ status: 401 })],
+    ['403', failed({ statusCode: 403 })],
+    ['an error named so', failed({ name: 'AxAIServiceAuthenticationError' })],
+    ['a cause', new Error(`Generate failed (${KEY})`, { cause: failed({ status: 401 }) })],
+    ['a member', new AggregateError([failed({ status: 401 })], 'all failed')],
+  ])('is not recorded: %s', (_name, error) => {
+    const described = describeError(error);
+    expect(JSON.stringify(described)).not.toContain(KEY);
+    expect(described.stack).toMatch(/Incorrect API key: \[REDACTED\].*\n?/);
+    expect(described.stack).toMatch(/error\.test\.ts:\d+/);
+  });
+
+  it('other words of such size stay where nobody was refused', () => {
+    expect(describeError(failed({ status: 400 })).message).toContain(KEY);
+  });
+});
+
 describe('describeError', () => {
   it.each<[string, unknown, { type: string; message: string }]>([
     ['an error', new TypeError('no'), { type: 'TypeError', message: 'no' }],

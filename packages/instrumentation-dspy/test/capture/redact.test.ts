@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { redactOpaque } from '../../src/capture/credentials.js';
 import {
   createKeyMatcher,
   createValueRedactor,
@@ -156,6 +157,10 @@ describe('redactCredentials', () => {
     ["{ password: 'hun ter2', max_tokens: 5 }", "{ password: '[REDACTED]', max_tokens: 5 }"],
     ['x-api-key: k1', 'x-api-key: [REDACTED]'],
     [
+      '"a":"{\\"b\\":\\"{}\\",\\"apiKey\\":\\"x\\"}"',
+      '"a":"{\\"b\\":\\"{}\\",\\"apiKey\\":\\"[REDACTED]\\"}"',
+    ],
+    [
       'AKIAABCDEFGHIJKLMNOP and ghp_abcdefghijklmnopqrstuvwxyz0123456789',
       '[REDACTED] and [REDACTED]',
     ],
@@ -175,9 +180,37 @@ describe('redactCredentials', () => {
     ['names', 'a.'.repeat(30_000)],
     ['schemes', 'http://'.repeat(8_000)],
     ['open value', `token="${'\\'.repeat(60_000)}`],
+    ['backslashes', `"key":${'\\'.repeat(60_000)}`],
+    ['beginnings of tokens', 'key eyJ-'.repeat(7_500)],
+    ['beginnings in one word', 'eyJ-'.repeat(15_000)],
   ])('is done with 60 kB of %s in no time', (_name, text) => {
     const start = performance.now();
     redactCredentials(text);
+    expect(performance.now() - start).toBeLessThan(500);
+  });
+});
+
+describe('redactOpaque', () => {
+  it.each([
+    ['Incorrect API key: zq9x8c7v6b5n4m3a', 'Incorrect API key: [REDACTED]'],
+    ['key "zq9x8c-7v6b5n4m3a2s1d" was', 'key "[REDACTED]" was'],
+    ['masked: abcd1***********wxyz.', 'masked: [REDACTED]'],
+    ['model gpt-4o-mini-2024-07-18 needs a plan', 'model gpt-4o-mini-2024-07-18 needs a plan'],
+    ['claude-sonnet-4-20250514 at 2026-01-01', 'claude-sonnet-4-20250514 at 2026-01-01'],
+    ['invalid_api_key (invalid_request_error)', 'invalid_api_key (invalid_request_error)'],
+    ['http://127.0.0.1:4010/v1/chat/completions', 'http://127.0.0.1:4010/v1/chat/completions'],
+    [
+      'see https://host1234567890ab/docs/a1b2c3d4e5f6a7',
+      'see https://host1234567890ab/docs/a1b2c3d4e5f6a7',
+    ],
+  ])('%s', (text, expected) => {
+    expect(redactOpaque(text)).toBe(expected);
+  });
+
+  it('is done with 60 kB in no time', () => {
+    const start = performance.now();
+    for (const unit of ['a', 'a1', 'a*', '.', 'a.', '*'])
+      redactOpaque(unit.repeat(60_000 / unit.length));
     expect(performance.now() - start).toBeLessThan(500);
   });
 });

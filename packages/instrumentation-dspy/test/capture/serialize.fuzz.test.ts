@@ -237,6 +237,46 @@ describe(`serialize, on any value (${cases} of them)`, () => {
   });
 });
 
+describe('credentials', () => {
+  const SECRET = 'zq9x8c7v6b5n4m3a';
+  const isSensitiveKey = createKeyMatcher();
+  const name = fc.constantFrom('apiKey', 'password', 'x-api-key', 'Authorization', 'client_secret');
+  const harmless = fc.constantFrom('keywords', 'a', 'nested', 'maxTokens', 'text');
+  const text = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 12 }),
+    fc.constantFrom('say "hi": x', 'it\'s: "k":"v"', 'back\\slash\\', '{"a":', 'Answer Text: '),
+  );
+  const holder: fc.Arbitrary<Record<string, unknown>> = fc
+    .tuple(fc.dictionary(harmless, text, { maxKeys: 3 }), name, fc.boolean())
+    .map(([others, key, first]) =>
+      first ? { [key]: SECRET, ...others } : { ...others, [key]: SECRET },
+    );
+  /** Around a value: an object, a list, JSON text. */
+  const layers = fc.array(
+    fc.tuple(fc.constantFrom('object', 'list', 'JSON', 'indented JSON'), harmless, text),
+    { maxLength: 6 },
+  );
+
+  it('under a name of their own are recorded nowhere, however deep', () => {
+    fc.assert(
+      fc.property(holder, layers, fc.boolean(), (inner, around, isText) => {
+        let value: unknown = inner;
+        let depth = 0;
+        for (const [kind, key, other] of around) {
+          if (kind === 'object') value = { other, [key]: value };
+          else if (kind === 'list') value = [other, value];
+          else if (depth++ < 4) {
+            value = JSON.stringify(value, undefined, kind === 'JSON' ? undefined : 2);
+          }
+        }
+        if (isText)
+          value = `Some Record: ${typeof value === 'string' ? value : JSON.stringify(value)}`;
+        expect(serialize(value, { isSensitiveKey, maxBytes: 65_536 }).json).not.toContain(SECRET);
+      }),
+    );
+  });
+});
+
 describe('createValueRedactor, on any value', () => {
   const leaf = fc
     .string({ unit: 'grapheme', minLength: 6, maxLength: 40 })

@@ -489,6 +489,28 @@ describe('serialize', () => {
       });
     });
 
+    it('replaces them in JSON within other text, and in JSON within JSON', () => {
+      const answer = 'Answer Text: {"apiKey": "sk-1", "keywords": "k"} and "token: none"';
+      expect(toText(answer, { isSensitiveKey })).toBe(
+        'Answer Text: {"apiKey": "[REDACTED]", "keywords": "k"} and "token: none"',
+      );
+      let nested = JSON.stringify({ apiKey: 'sk-1', keywords: 'k' });
+      for (let depth = 0; depth < 4; depth++) {
+        nested = JSON.stringify({ keywords: 'outer', nested });
+        for (const text of [nested, `Record: ${nested}`]) {
+          expect(toText(text, { isSensitiveKey })).not.toContain('sk-1');
+          expect(toText(text, { isSensitiveKey }).match(/keywords/g)).toHaveLength(depth + 2);
+        }
+      }
+    });
+
+    it('replaces the value of an Authorization header in any text', () => {
+      expect(toText('curl -H "Authorization: Bearer abc123def456" x')).toBe(
+        'curl -H "Authorization: Bearer [REDACTED]" x',
+      );
+      expect(toText('Bearer authentication')).toBe('Bearer authentication');
+    });
+
     it('replaces them in JSON text, whole or cut', () => {
       const args = '{"api_key": "sk-1", "credentials": {"user": "u"}, "keywords": "k"}';
       expect(toText(args, { isSensitiveKey })).toBe(
