@@ -11,7 +11,12 @@ const common: Options = {
 
 // Builds run side by side: the types of the package itself come from its source, not from `dist`.
 const registrationTypes: Options['dts'] = {
-  compilerOptions: { paths: { '@hokusai/instrumentation-dspy': ['./src/index.ts'] } },
+  compilerOptions: {
+    paths: {
+      '@hokusai/instrumentation-dspy': ['./src/index.ts'],
+      '@hokusai/instrumentation-dspy/loader-hooks': ['./src/loader-hooks.ts'],
+    },
+  },
 };
 
 export default defineConfig([
