@@ -30,8 +30,10 @@ export function attributeLengthLimit(tracer: Tracer): number | undefined {
  * that another copy of the API has registered is somebody's: what is wrong then is the two copies.
  */
 export function hasContextManager(): boolean {
-  const probe = ROOT_CONTEXT.setValue(PROBE, true);
-  if (context.with(probe, () => context.active().getValue(PROBE) === true)) return true;
+  // First where the API keeps it: to run something in a context has Node up to 22 watch every promise
+  // of the process from then on, also where nothing is sampled.
   const registry = (globalThis as Record<symbol, unknown>)[Symbol.for('opentelemetry.js.api.1')];
-  return (registry as { context?: unknown } | undefined)?.context !== undefined;
+  if ((registry as { context?: unknown } | undefined)?.context !== undefined) return true;
+  const probe = ROOT_CONTEXT.setValue(PROBE, true);
+  return context.with(probe, () => context.active().getValue(PROBE) === true);
 }

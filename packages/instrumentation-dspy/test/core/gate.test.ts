@@ -127,6 +127,19 @@ describe('twice instrumented', () => {
 });
 
 describe('samplingRate', () => {
+  it('at a rate of 0 runs nothing in a context, which would have Node watch every promise', async () => {
+    configure({ samplingRate: 0 });
+    // The SDK is looked at anew.
+    tracing.instrumentation.setTracerProvider(tracing.provider);
+    const within = vi.spyOn(context, 'with');
+    try {
+      await run();
+      expect(within).not.toHaveBeenCalled();
+    } finally {
+      within.mockRestore();
+    }
+  });
+
   it('0 makes no span', async () => {
     configure({ samplingRate: 0 });
     await run();
