@@ -1,13 +1,11 @@
 // @ts-check
 // `npm test`: installs and builds what is missing, then every check and test of the repository.
 // Ends with the totals alone on the last line; exits with 1 when anything failed.
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { runMatrix } from '../tools/node-versions/lib/matrix.mjs';
-import { ROOT } from './lib/cache.mjs';
 import { ensureCollector, NoCollectorError } from './lib/collector.mjs';
 import { ensureMlflow } from './lib/mlflow.mjs';
 import { stopAllGroups, stopGroupsOnSignals } from './lib/processes.mjs';
+import { audit, PACKAGES, problemsOf } from './lib/published.mjs';
 import { check, Stages, vitest } from './lib/stages.mjs';
 import { build, install } from './lib/toolchain.mjs';
 
@@ -63,19 +61,20 @@ function prepareServers() {
   };
 }
 
-/** What npm would publish: fields, files, and types as each kind of importer resolves them. */
+/** What npm would publish: fields, types as each kind of importer resolves them, files, dependencies. */
 async function checkPackages() {
-  let passed = 0;
-  let failed = 0;
-  for (const name of readdirSync(join(ROOT, 'packages'))) {
-    const cwd = join(ROOT, 'packages', name);
+  const counts = await audit(progress);
+  for (const folder of PACKAGES) {
+    const problems = await problemsOf(folder);
+    for (const problem of problems) progress(`FAILED: ${folder}: ${problem}`);
     for (const ok of [
-      await check('publint', ['--strict', cwd]),
-      await check('attw', ['--pack', cwd, '--quiet', '--profile', 'node16']),
+      await check('publint', ['--strict', folder]),
+      await check('attw', ['--pack', folder, '--quiet', '--profile', 'node16']),
+      problems.length === 0,
     ]) {
-      if (ok) passed++;
-      else failed++;
+      if (ok) counts.passed++;
+      else counts.failed++;
     }
   }
-  return { passed, failed };
+  return counts;
 }
