@@ -192,6 +192,13 @@ function targetsOf(exports) {
   return [...new Set(Object.values(exports).flatMap(targetsOf))];
 }
 
+/** Changes that wait for the next release. */
+function pendingChanges() {
+  const folder = join(ROOT, '.changeset');
+  const files = readdirSync(folder).filter((name) => name.endsWith('.md') && name !== 'README.md');
+  return files.map((name) => readFileSync(join(folder, name), 'utf8')).join('\n');
+}
+
 /**
  * Everything that is wrong with one package.
  * @param {string} folder
@@ -204,7 +211,10 @@ export async function problemsOf(folder) {
     PACKAGES.map(manifestOf).map(({ name, version }) => [name, version]),
   );
   const { packages } = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8'));
+  const hasNews =
+    existsSync(join(folder, 'CHANGELOG.md')) || pendingChanges().includes(`'${manifest.name}'`);
   return [
+    ...(hasNews ? [] : ['neither a CHANGELOG.md nor a pending changeset']),
     ...problemsOfFiles(await packedFiles(folder), manifest),
     ...problemsOfManifest(manifest, existsSync(readme) ? readFileSync(readme, 'utf8') : '', own),
     ...problemsOfDependencies(packages, `packages/${folder.split('/').at(-1)}`),
