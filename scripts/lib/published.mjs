@@ -192,11 +192,21 @@ function targetsOf(exports) {
   return [...new Set(Object.values(exports).flatMap(targetsOf))];
 }
 
-/** Changes that wait for the next release. */
+/**
+ * Packages that a changeset names.
+ * @param {string} text
+ * @returns {string[]}
+ */
+export function packagesOfChangeset(text) {
+  const [, head = ''] = /^---\n([\s\S]*?)\n---\n\s*\S/.exec(text) ?? [];
+  return [...head.matchAll(/^'([^']+)': (?:major|minor|patch)$/gm)].map(([, name = '']) => name);
+}
+
+/** Packages with changes that wait for the next release. */
 function pendingChanges() {
   const folder = join(ROOT, '.changeset');
   const files = readdirSync(folder).filter((name) => name.endsWith('.md') && name !== 'README.md');
-  return files.map((name) => readFileSync(join(folder, name), 'utf8')).join('\n');
+  return files.flatMap((name) => packagesOfChangeset(readFileSync(join(folder, name), 'utf8')));
 }
 
 /**
@@ -212,7 +222,7 @@ export async function problemsOf(folder) {
   );
   const { packages } = JSON.parse(readFileSync(join(ROOT, 'package-lock.json'), 'utf8'));
   const hasNews =
-    existsSync(join(folder, 'CHANGELOG.md')) || pendingChanges().includes(`'${manifest.name}'`);
+    existsSync(join(folder, 'CHANGELOG.md')) || pendingChanges().includes(manifest.name);
   return [
     ...(hasNews ? [] : ['neither a CHANGELOG.md nor a pending changeset']),
     ...problemsOfFiles(await packedFiles(folder), manifest),

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  packagesOfChangeset,
   problemsOfDependencies,
   problemsOfFiles,
   problemsOfManifest,
@@ -123,5 +124,14 @@ describe('what a package brings along', () => {
     expect(problems({ 'node_modules/a/node_modules/b': { ...fine, ...more } })).toEqual([
       `node_modules/a/node_modules/b ${problem}`,
     ]);
+  });
+});
+
+describe('a changeset', () => {
+  it('names packages in its head and says something', () => {
+    const head = "---\n'@x/a': minor\n'@x/b': patch\n---\n";
+    expect(packagesOfChangeset(`${head}\nIt does.\n`)).toEqual(['@x/a', '@x/b']);
+    expect(packagesOfChangeset(`${head}\n`)).toEqual([]);
+    expect(packagesOfChangeset("---\n\n## '@x/a': minor\n\nIt does.\n")).toEqual([]);
   });
 });

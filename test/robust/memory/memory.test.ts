@@ -17,6 +17,9 @@ const BATCH_BYTES = 512 * 4_000;
 /** Of a heap that holds nothing of ours any more: what compiled code and caches move between samples. */
 const NOISE_BYTES = 1_500_000;
 
+/** Timers of the batch processor and of the exporter that may be set at any moment, whatever the load. */
+const TIMERS = 5;
+
 const folder = mkdtempSync(join(tmpdir(), 'memory-'));
 let samples: Sample[];
 beforeAll(async () => {
@@ -54,7 +57,7 @@ describe.each(['executions', 'abandoned streams'] as const)('%s with a dead serv
 
   it('leave no handle open', () => {
     const { middle, last } = thirds(load);
-    expect(least(last, 'handles')).toBeLessThanOrEqual(least(middle, 'handles'));
+    expect(least(last, 'handles')).toBeLessThanOrEqual(least(middle, 'handles') + TIMERS);
   });
 
   it('wait within the bound of the exporter', () => {
