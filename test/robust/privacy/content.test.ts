@@ -112,7 +112,7 @@ beforeAll(async () => {
 
 const sorted = (names: Iterable<string>) => [...names].sort();
 
-describe.each(Object.entries(DESTINATIONS))('%s', (_name, way) => {
+describe.concurrent.each(Object.entries(DESTINATIONS))('%s', (_name, way) => {
   it('finds every place in every sink with content on', async () => {
     const traces = await run(way);
     for (const sink of way.sinks) {
@@ -138,12 +138,17 @@ describe.each(Object.entries(DESTINATIONS))('%s', (_name, way) => {
   });
 });
 
-describe.each(['the instrumentation', 'autolog() to a server'])('%s, partly off', (name) => {
-  const way = DESTINATIONS[name] as Way;
-  const switches = PARTLY_OFF.filter(([, { autolog }]) => !autolog || way.tracing.by === 'autolog');
-  it.each(switches)('%s', async (_switch, off, visible) => {
-    const traces = await run(way, off);
-    const expected = sorted(visible.flatMap((by) => PLACES[by]));
-    for (const sink of way.sinks) expect(sorted(found(traces, sink)), sink).toEqual(expected);
-  });
-});
+describe.concurrent.each(['the instrumentation', 'autolog() to a server'])(
+  '%s, partly off',
+  (name) => {
+    const way = DESTINATIONS[name] as Way;
+    const switches = PARTLY_OFF.filter(
+      ([, { autolog }]) => !autolog || way.tracing.by === 'autolog',
+    );
+    it.each(switches)('%s', async (_switch, off, visible) => {
+      const traces = await run(way, off);
+      const expected = sorted(visible.flatMap((by) => PLACES[by]));
+      for (const sink of way.sinks) expect(sorted(found(traces, sink)), sink).toEqual(expected);
+    });
+  },
+);

@@ -95,7 +95,7 @@ function leaksOf(traces: Traces): string[] {
 const run = (access: Access, answering: Answering) =>
   runIn('privacy/credentials-program.ts', { access }, {}, answering);
 
-describe.each(ACCESS)('access by $by through $through', (access) => {
+describe.concurrent.each(ACCESS)('access by $by through $through', (access) => {
   it('is not in what is sent, stored or logged, and neither are the keys of others', async () => {
     const { ends, traces } = await run(access, ACCEPTING);
     expect(ends).toEqual(EXPECTED_ENDS);
