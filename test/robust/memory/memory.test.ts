@@ -10,12 +10,16 @@ import type { LoadRequest } from './load.js';
 // `bench/memory.mjs` runs the same load with a million executions.
 const EXECUTIONS = 20_000;
 const STREAMS = 2_000;
-const SAMPLES = 12;
+/** The heap swings by some megabytes over about four of them: a third has to hold two such swings. */
+const SAMPLES = 24;
 const MAX_QUEUE_BYTES = 500_000;
 /** The newest batch may wait beside the bound: 512 spans. */
 const BATCH_BYTES = 512 * 4_000;
-/** Of a heap that holds nothing of ours any more: what compiled code and caches move between samples. */
-const NOISE_BYTES = 1_500_000;
+/**
+ * Of a heap that holds nothing of ours any more: what compiled code and caches move between samples. A third
+ * has 6,667 executions: 400 bytes that each left behind would be more.
+ */
+const NOISE_BYTES = 2_500_000;
 
 /** Timers of the batch processor and of the exporter that may be set at any moment, whatever the load. */
 const TIMERS = 5;
