@@ -55,4 +55,4 @@ export function hasNodeReleases() {
 
 export const areNodesInstalled = () => MAJORS.every((major) => existsSync(nodeFolder(major)));
 
-export const PNPM = join(TOOLS, 'node_modules', 'pnpm', 'bin', 'pnpm.mjs');
+export const PNPM = join(TOOLS, 'node_modules', 'pnpm', 'bin', 'pnpm.cjs');
