@@ -70,8 +70,6 @@ export class Pipeline {
     bytesSent: 0,
   };
   readonly #closeTimer: NodeJS.Timeout;
-  /** A batch goes its way also where no room could be made for it. */
-  readonly #tryMakeRoom: () => void;
   #held = 0;
   /** Batches are mapped one after the other: what one says of a trace, the next builds on. */
   #mapping: Promise<void> = Promise.resolve();
@@ -93,7 +91,6 @@ export class Pipeline {
       complain: (message) => diagnostics.warnOnce(message),
     });
     this.#outlet = this.#openOutlet(target);
-    this.#tryMakeRoom = diagnostics.guard(() => this.#makeRoom());
     const close = diagnostics.guard(() => this.#closeTraces(false));
     this.#closeTimer = setInterval(close, CLOSE_INTERVAL_MS);
     this.#closeTimer.unref();
@@ -119,7 +116,8 @@ export class Pipeline {
       this.#held += spans.length;
       this.#unmapped.add(batch);
       this.#unmappedBytes += batch.bytes;
-      this.#tryMakeRoom();
+      // The batch goes its way also where no room could be made for it.
+      this.#diagnostics.guard(() => this.#makeRoom())();
       this.#mapping = this.#mapping
         .then(() => this.#mapInSlices(batch))
         .catch((error: unknown) => this.#abandon(batch, error))
