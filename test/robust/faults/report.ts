@@ -1,4 +1,4 @@
-import type { Urls } from '../programs/journal.js';
+import type { Urls } from '../programs/world.js';
 
 export interface FaultRequest {
   readonly urls: Urls;

@@ -1,12 +1,8 @@
 import { createServer, request as httpRequest } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
-import {
-  type DropReport,
-  MlflowSpanExporter,
-  type MlflowSpanExporterOptions,
-} from '@hokusai/exporter-mlflow';
 import { BasicTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-base';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { useExporters } from '../../../packages/exporter-mlflow/test/support/exporters.js';
 import {
   type Answer,
   type FakeMlflow,
@@ -21,32 +17,11 @@ import {
 } from '../../../packages/exporter-mlflow/test/support/spans.js';
 
 let server: FakeMlflow;
-let warnings: string[];
-let drops: DropReport[];
-const exporters: MlflowSpanExporter[] = [];
-
 beforeEach(async () => {
   server = await startFakeMlflow();
-  warnings = [];
-  drops = [];
-  vi.spyOn(console, 'warn').mockImplementation((text: string) => void warnings.push(text));
 });
-afterEach(async () => {
-  await Promise.all(exporters.splice(0).map((exporter) => exporter.shutdown()));
-  await server.close();
-  vi.restoreAllMocks();
-});
-
-function newExporter(options: MlflowSpanExporterOptions = {}): MlflowSpanExporter {
-  const exporter = new MlflowSpanExporter({
-    trackingUri: server.url,
-    shutdownTimeoutMs: 1_000,
-    onDrop: (drop) => drops.push(drop),
-    ...options,
-  });
-  exporters.push(exporter);
-  return exporter;
-}
+afterEach(() => server.close());
+const { newExporter, warnings, drops } = useExporters(() => ({ trackingUri: server.url }));
 
 const traceIdsOf = (traces: readonly ReturnType<typeof smallTrace>[]) =>
   traces.map(([, root]) => root.spanContext().traceId);

@@ -9,14 +9,13 @@ import {
   ANSWER,
   type Answer,
   CALL,
-  chatOf,
-  mockModel,
   type Program,
   QUESTION,
   SIGNATURE,
   settle,
   tool,
   type World,
+  worldOf,
 } from '../programs/world.js';
 import { type Servers, startServers } from '../support/servers.js';
 import { useTracing } from './support/tracing.js';
@@ -63,26 +62,13 @@ class Order implements SpanProcessor {
 const order = new Order();
 const traced = useTracing({}, { spanProcessors: [order] });
 let servers: Servers;
+let world: World;
 beforeAll(async () => {
   servers = await startServers();
+  world = worldOf(servers.urls, () => {});
 });
 afterAll(() => servers.stop());
 beforeEach(() => order.reset());
-
-const world: World = {
-  ax,
-  note: () => {},
-  model: (...answers) => mockModel(() => {}, answers),
-  chat: (...answers) => chatOf(() => {}, answers),
-  openai: ({ stream = false, model = 'gpt-4o-mini' } = {}) =>
-    ax.ai({
-      name: 'openai',
-      apiKey: 'sk-test',
-      apiURL: model === 'silent' ? servers.urls.silent : servers.urls.model,
-      config: { model: model as never, stream },
-      options: { retry: { maxRetries: 0 } },
-    } as never) as unknown as ax.AxAIService,
-};
 
 async function run(program: Program): Promise<unknown> {
   try {

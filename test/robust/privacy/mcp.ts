@@ -6,19 +6,19 @@ type Request = Parameters<LocalMcp['send']>[0];
 /** An MCP server within the process that has content wherever the protocol has a place for it. */
 export class PrivateMcp extends LocalMcp {
   override async send(request: Request): Promise<object> {
-    const result = answer(request);
-    return result === undefined ? super.send(request) : { jsonrpc: '2.0', id: request.id, result };
+    const usual = (await super.send(request)) as { readonly result?: object };
+    const result = answer(request, usual.result);
+    return result === undefined ? usual : { jsonrpc: '2.0', id: request.id, result };
   }
 }
 
 const text = (content: string) => ({ type: 'text', text: content });
 
-function answer({ method, params }: Request): object | undefined {
+function answer({ method, params }: Request, usual: object | undefined): object | undefined {
   switch (method) {
     case 'initialize':
       return {
-        protocolVersion: params?.protocolVersion,
-        capabilities: { tools: {}, resources: {}, prompts: {} },
+        ...usual,
         serverInfo: { name: canary('the name of an MCP server'), version: '1' },
         instructions: canary('the instructions of an MCP server'),
       };

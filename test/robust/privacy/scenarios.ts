@@ -1,7 +1,7 @@
 import * as ax from '@ax-llm/ax';
 import { DspyPipelineExecutor, signatures } from '@hokusai/dspy-pipeline';
 import { traceCall, traced } from '@hokusai/instrumentation-dspy';
-import { startProviderServer } from '../../../packages/instrumentation-dspy/test/support/provider-server.js';
+import { runSession } from '../programs/session.js';
 import { mockModel, tool } from '../programs/world.js';
 import { PrivateMcp } from './mcp.js';
 import { canary, type Place } from './places.js';
@@ -357,45 +357,8 @@ export const SCENARIOS: Readonly<Record<string, Scenario>> = {
         rewardFn: throwing(new TypeError(`no ${canary('the error of a reward')}`)),
       } as never)
       .forward(service(url, 'plain'), QUESTION as never),
-  'a session': async () => {
-    const server = await startProviderServer();
-    const ai = ax.ai({
-      name: 'openai-responses',
-      apiKey: 'k',
-      config: { model: 'gpt-6-astra' as never },
-      options: { fetch: server.fetch },
-    } as never) as never as {
-      openChatSession(...args: unknown[]): Promise<{
-        events(): AsyncIterable<{ type: string }>;
-        submitToolResults(results: unknown): Promise<void>;
-        continue(): Promise<void>;
-        close(): void;
-      }>;
-    };
-    try {
-      const session = await ai.openChatSession({
-        model: 'gpt-6-astra',
-        chatPrompt: [{ role: 'user', content: canary('a prompt of a session') }],
-      });
-      let responses = 0;
-      for await (const { type } of session.events()) {
-        if (type !== 'response.completed') continue;
-        if (++responses === 2) break;
-        await session.submitToolResults([
-          {
-            role: 'function',
-            functionId: 'c1',
-            result: canary('the result of a tool in a session'),
-            index: 0,
-          },
-        ]);
-        await session.continue();
-      }
-      session.close();
-    } finally {
-      await server.stop();
-    }
-  },
+  'a session': () =>
+    runSession(ax, canary('a prompt of a session'), canary('the result of a tool in a session')),
   'a call of one’s own': async () => {
     await traceCall(
       {

@@ -1,14 +1,5 @@
-import * as ax from '@ax-llm/ax';
 import { Identities, shapeOf } from '../support/shape.js';
-import { chatOf, mockModel, type Program, settle, type World } from './world.js';
-
-/** Where the services of the programs are. */
-export interface Urls {
-  /** Answers as OpenAI does. */
-  readonly model: string;
-  /** Takes requests and never answers. */
-  readonly silent: string;
-}
+import { type Program, settle, type Urls, type World, worldOf } from './world.js';
 
 const TIME_LIMIT_MS = 20_000;
 
@@ -47,7 +38,7 @@ export class Journalist {
       timer = setTimeout(() => resolve('hung'), TIME_LIMIT_MS);
     });
     try {
-      note('result', await Promise.race([program(this.#worldOf(note)), limit]));
+      note('result', await Promise.race([program(worldOf(this.urls, note)), limit]));
     } catch (error) {
       note('threw', error);
     }
@@ -60,23 +51,6 @@ export class Journalist {
     if (text.startsWith('@hokusai/')) this.said.push(`${this.#current}: ${text}`);
     // Node warns in the worker that runs an agent's code, at its own time.
     else if (!text.includes('ExperimentalWarning')) this.#note(name, text);
-  }
-
-  #worldOf(note: World['note']): World {
-    return {
-      ax,
-      note,
-      model: (...answers) => mockModel(note, answers),
-      chat: (...answers) => chatOf(note, answers),
-      openai: ({ stream = false, model = 'gpt-4o-mini' } = {}) =>
-        ax.ai({
-          name: 'openai',
-          apiKey: 'sk-test',
-          apiURL: model === 'silent' ? this.urls.silent : this.urls.model,
-          config: { model: model as never, stream },
-          options: { retry: { maxRetries: 0 } },
-        } as never) as unknown as ax.AxAIService,
-    };
   }
 }
 

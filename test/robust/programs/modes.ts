@@ -1,5 +1,5 @@
 import type { AutologClient, autolog } from '@hokusai/mlflow-dspy';
-import type { Urls } from './journal.js';
+import type { Urls } from './world.js';
 
 /** What the process under test is asked to do. */
 export interface RunRequest {

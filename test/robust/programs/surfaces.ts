@@ -1,6 +1,6 @@
 import { traceCall, traced, withTraceContext } from '@hokusai/instrumentation-dspy';
 import { LocalMcp } from '../../../packages/instrumentation-dspy/test/support/mcp.js';
-import { startProviderServer } from '../../../packages/instrumentation-dspy/test/support/provider-server.js';
+import { runSession } from './session.js';
 import { ANSWER, CALL, type Programs, QUESTION, SIGNATURE, tool, type World } from './world.js';
 
 async function connected({ ax }: World) {
@@ -219,42 +219,7 @@ export const surfaces: Programs = {
     await model().transcribe?.({ audio: { data: 'UklGRg==', format: 'wav' }, model: 'w' } as never),
     await model().speak?.({ text: 'hello', voice: 'alloy', format: 'mp3' } as never),
   ],
-  'a session': async ({ ax, note }) => {
-    const server = await startProviderServer();
-    const service = ax.ai({
-      name: 'openai-responses',
-      apiKey: 'k',
-      config: { model: 'gpt-6-astra' as never },
-      options: { fetch: server.fetch },
-    } as never) as never as {
-      openChatSession(...args: unknown[]): Promise<{
-        events(): AsyncIterable<{ type: string }>;
-        submitToolResults(results: unknown): Promise<void>;
-        continue(): Promise<void>;
-        steer(text: string): Promise<void>;
-        close(): void;
-      }>;
-    };
-    try {
-      const session = await service.openChatSession({
-        model: 'gpt-6-astra',
-        chatPrompt: [{ role: 'user', content: 'q' }],
-      });
-      let responses = 0;
-      for await (const { type } of session.events()) {
-        note('event', type);
-        if (type !== 'response.completed') continue;
-        if (++responses === 2) break;
-        await session.submitToolResults([
-          { role: 'function', functionId: 'c1', result: '4', index: 0 },
-        ]);
-        await session.continue();
-      }
-      session.close();
-    } finally {
-      await server.stop();
-    }
-  },
+  'a session': ({ ax, note }) => runSession(ax, 'q', '4', (type) => note('event', type)),
   'an evaluation': async ({ ax, model, note }) => {
     const test = new ax.AxTestPrompt({
       ai: model(ANSWER) as never,

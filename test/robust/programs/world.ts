@@ -111,6 +111,31 @@ export function mockModel(
   }) as unknown as ax.AxAIService;
 }
 
+/** Where the services of the programs are. */
+export interface Urls {
+  /** Answers as OpenAI does. */
+  readonly model: string;
+  /** Takes requests and never answers. */
+  readonly silent: string;
+}
+
+export function worldOf(urls: Urls, note: World['note']): World {
+  return {
+    ax,
+    note,
+    model: (...answers) => mockModel(note, answers),
+    chat: (...answers) => chatOf(note, answers),
+    openai: ({ stream = false, model = 'gpt-4o-mini' } = {}) =>
+      ax.ai({
+        name: 'openai',
+        apiKey: 'sk-test',
+        apiURL: model === 'silent' ? urls.silent : urls.model,
+        config: { model: model as never, stream },
+        options: { retry: { maxRetries: 0 } },
+      } as never) as unknown as ax.AxAIService,
+  };
+}
+
 /** A tool of one parameter. */
 export function tool(func: unknown, more: object = {}): ax.AxFunction {
   return {

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { startMockModel } from '../../support/mock-model.js';
-import type { Urls } from '../programs/journal.js';
+import type { Urls } from '../programs/world.js';
 
 export interface Servers {
   readonly urls: Urls;

@@ -2,39 +2,18 @@ import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { MlflowSpanExporter } from '../../src/exporter.js';
-import type { DropReport, MlflowSpanExporterOptions } from '../../src/types.js';
+import { useExporters } from '../support/exporters.js';
 import { type Answer, type FakeMlflow, startFakeMlflow } from '../support/fake-mlflow.js';
 import { exportSpans, smallTrace, traceIdOf } from '../support/spans.js';
 
 let server: FakeMlflow;
-let warnings: string[];
-let exporters: MlflowSpanExporter[];
-let drops: DropReport[];
-
 beforeEach(async () => {
   server = await startFakeMlflow();
-  warnings = [];
-  exporters = [];
-  drops = [];
-  vi.spyOn(console, 'warn').mockImplementation((text: string) => void warnings.push(text));
 });
-
-afterEach(async () => {
-  await Promise.all(exporters.map((exporter) => exporter.shutdown()));
-  await server.close();
-  vi.restoreAllMocks();
-});
-
-function newExporter(options: MlflowSpanExporterOptions = {}): MlflowSpanExporter {
-  const exporter = new MlflowSpanExporter({
-    trackingUri: server.url,
-    shutdownTimeoutMs: 1_000,
-    onDrop: (drop) => drops.push(drop),
-    ...options,
-  });
-  exporters.push(exporter);
-  return exporter;
-}
+afterEach(() => server.close());
+const { newExporter, exporters, warnings, drops } = useExporters(() => ({
+  trackingUri: server.url,
+}));
 
 /** So many small traces of two spans each. */
 const traces = (count: number) => Array.from({ length: count }, () => smallTrace());

@@ -2,40 +2,26 @@ import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { MlflowSpanExporter } from '../../src/exporter.js';
-import type { MlflowSpanExporterOptions } from '../../src/types.js';
+import type { MlflowSpanExporter } from '../../src/exporter.js';
+import { useExporters } from '../support/exporters.js';
 import { type FakeMlflow, startFakeMlflow } from '../support/fake-mlflow.js';
 import { exportSpans, programSpan, smallTrace } from '../support/spans.js';
 
 let server: FakeMlflow;
 let directory: string;
-let warnings: string[];
-const exporters: MlflowSpanExporter[] = [];
 
 beforeEach(async () => {
   server = await startFakeMlflow();
   directory = await mkdtemp(join(tmpdir(), 'hokusai-spool-'));
-  warnings = [];
-  vi.spyOn(console, 'warn').mockImplementation((text: string) => void warnings.push(text));
 });
-
 afterEach(async () => {
-  await Promise.all(exporters.splice(0).map((exporter) => exporter.shutdown()));
   await server.close();
   await rm(directory, { recursive: true, force: true });
-  vi.restoreAllMocks();
 });
-
-function newExporter(options: MlflowSpanExporterOptions = {}): MlflowSpanExporter {
-  const exporter = new MlflowSpanExporter({
-    trackingUri: server.url,
-    spool: directory,
-    shutdownTimeoutMs: 1_000,
-    ...options,
-  });
-  exporters.push(exporter);
-  return exporter;
-}
+const { newExporter, exporters, warnings } = useExporters(() => ({
+  trackingUri: server.url,
+  spool: directory,
+}));
 
 describe('the spool', () => {
   it('takes what the server cannot, at once, and delivers it when the server is back', async () => {
