@@ -268,6 +268,7 @@ describe('names that are unknown', () => {
       const config = new MlflowDspyConfig(wrong as never, {});
       expect(config.problems).toHaveLength(1);
       expect(config.samplingRate).toBe(1);
+      expect(config).toMatchObject({ logInputs: false, logOutputs: false, logSignatures: false });
     }
   });
 });
@@ -409,5 +410,30 @@ describe('a configuration', () => {
     const config = new MlflowDspyConfig(trap, {});
     expect(config.logInputs).toBe(false);
     expect(config.problems).toHaveLength(1);
+  });
+
+  const { proxy: revoked, revoke } = Proxy.revocable({}, {});
+  revoke();
+  const refusing = new Proxy(
+    { inputSanitizer: same },
+    {
+      ownKeys() {
+        throw new Error('no');
+      },
+    },
+  );
+  it.each([
+    ['whose names cannot be listed', refusing],
+    ['that is a revoked proxy', revoked],
+  ])('%s: what it was to keep back is not known, and no content is recorded', (_, options) => {
+    const config = new MlflowDspyConfig(options, { MLFLOW_DSPY_LOG_INPUTS: 'true' });
+    expect(config).toMatchObject({ logInputs: false, logOutputs: false, logSignatures: false });
+    expect(config.problems).toEqual([
+      {
+        setting: 'config',
+        message:
+          'config is an object whose options cannot be listed; the other settings are used, and no content is recorded.',
+      },
+    ]);
   });
 });

@@ -36,7 +36,8 @@ export function resolve(options: MlflowDspyOptions, env: Environment): Resolutio
   const given = readOptions(options, problems);
   const found = new Map<OptionName, Found>();
   for (const name of optionNames) found.set(name, find(name, given[name], env, problems));
-  if (problems.some(({ setting }) => isGuard(setting))) withholdContent(found);
+  if (problems.some(({ setting }) => setting === WHOLE)) withhold(found, ALL_CONTENT);
+  else if (problems.some(({ setting }) => isGuard(setting))) withhold(found, VALUES);
   chooseExperiment(found);
   chooseExporters(found);
   reportUnknownVariables(env, problems);
@@ -50,26 +51,36 @@ export function resolve(options: MlflowDspyOptions, env: Environment): Resolutio
   return { values: values as Mutable<ResolvedOptions>, sources, problems };
 }
 
+/** Name, in a problem, of the options as a whole. */
+const WHOLE = 'config';
+
 const isGuard = (setting: string): boolean =>
   Object.hasOwn(fields, setting) && fields[setting as OptionName].guard === true;
 
+const VALUES = ['logInputs', 'logOutputs'] as const;
+
+/** Options that nobody can read may have asked for any of these to be left out. */
+const ALL_CONTENT = [...VALUES, 'logSignatures'] as const;
+
 /** What was to keep content back cannot: going on without it would leak. */
-function withholdContent(found: Map<OptionName, Found>): void {
-  for (const name of ['logInputs', 'logOutputs'] as const) {
+function withhold(found: Map<OptionName, Found>, names: readonly OptionName[]): void {
+  for (const name of names) {
     found.set(name, { value: false, source: 'code', strength: 3 });
   }
 }
 
 function readOptions(options: unknown, problems: ConfigProblem[]): Record<string, unknown> {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    problems.push({
-      setting: 'config',
-      message: `config ${show(options)} is not an object of options; it has no effect.`,
-    });
+  if (typeof options !== 'object' || options === null || isList(options)) {
+    problems.push(unreadable(`${show(options)} is not an object of options`));
+    return {};
+  }
+  const names = namesOf(options);
+  if (names === undefined) {
+    problems.push(unreadable('is an object whose options cannot be listed'));
     return {};
   }
   const given: Record<string, unknown> = {};
-  for (const name of namesOf(options)) {
+  for (const name of names) {
     if (!Object.hasOwn(fields, name)) {
       problems.push(unknown('option', name, optionNames));
       continue;
@@ -84,14 +95,19 @@ function readOptions(options: unknown, problems: ConfigProblem[]): Record<string
   return given;
 }
 
-function namesOf(options: object): string[] {
+/** `undefined` where a proxy refuses. */
+function namesOf(options: object): string[] | undefined {
   try {
     return Object.keys(options);
   } catch {
-    // A proxy may refuse.
-    return [];
+    return undefined;
   }
 }
+
+const unreadable = (why: string): ConfigProblem => ({
+  setting: WHOLE,
+  message: `${WHOLE} ${why}; the other settings are used, and no content is recorded.`,
+});
 
 function find<K extends OptionName>(
   name: K,
