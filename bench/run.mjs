@@ -38,17 +38,21 @@ function rounds(file, argument) {
 
 const OVERHEAD = {
   'overhead.fullVsBare': { arm: {}, against: 'bare', target: 1.06 },
+  'overhead.sameAttributesVsBare': { arm: { hand: { attributes: true } }, against: 'bare' },
   'overhead.full': { arm: {}, against: 'untraced' },
+  'overhead.bare': { arm: { hand: {} }, against: 'untraced' },
   'overhead.sampled10': {
     arm: { config: { samplingRate: 0.1 } },
     against: 'untraced',
     target: 1.03,
   },
+  'overhead.bareSampled10': { arm: { hand: { rate: 0.1 } }, against: 'untraced' },
   'overhead.unsampled': { arm: { config: { samplingRate: 0 } }, against: 'untraced', target: 1.01 },
   'overhead.disabled': { arm: { config: { enabled: false } }, against: 'untraced', target: 1.005 },
   'overhead.disabledLater': { arm: { disable: true }, against: 'untraced' },
   'overhead.fullExport': { arm: { exporter: 'mlflow' }, against: 'untraced' },
   'overhead.fullExportStockOtlp': { arm: { exporter: 'otlp' }, against: 'untraced' },
+  'overhead.http5ms.bare': { arm: { model: 'http', hand: {} }, against: 'untraced' },
   'overhead.http5ms.full': { arm: { model: 'http' }, against: 'untraced', target: 1.01 },
   'overhead.http5ms.sampled10': {
     arm: { model: 'http', config: { samplingRate: 0.1 } },

@@ -33,10 +33,10 @@ export function flowProgram(ax) {
     .returns((state) => ({ size: state.size }));
 }
 
-/** Runs one block of plain calls, one after the other. */
-export async function runCalls(
-  { ai, gen },
-  forward = (g, service, values) => g.forward(service, values),
-) {
-  for (let i = 0; i < CALLS_PER_BLOCK; i++) await forward(gen, ai, { question: 'two and two?' });
+/** One plain call. */
+export const call = ({ ai, gen }) => gen.forward(ai, { question: 'two and two?' });
+
+/** Runs one block of calls, one after the other. */
+export async function runCalls(block, callOne = call) {
+  for (let i = 0; i < CALLS_PER_BLOCK; i++) await callOne(block);
 }

@@ -2,6 +2,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 const SELF = fileURLToPath(import.meta.url);
@@ -43,13 +44,18 @@ function modelHandler(latencyMs) {
   });
   return (request, response) => {
     request.resume();
-    request.on('end', () =>
-      setTimeout(
-        () => response.writeHead(200, { 'content-type': 'application/json' }).end(body),
-        latencyMs,
-      ),
-    );
+    request.on('end', async () => {
+      await elapsed(latencyMs);
+      response.writeHead(200, { 'content-type': 'application/json' }).end(body);
+    });
   };
+}
+
+/** Timers are a millisecond early or late, which is more than what is measured: the last of them is spent in turns. */
+async function elapsed(milliseconds) {
+  const until = performance.now() + milliseconds;
+  await setTimeout(Math.max(0, milliseconds - 2));
+  while (performance.now() < until) await setImmediate();
 }
 
 function sinkHandler(counts) {

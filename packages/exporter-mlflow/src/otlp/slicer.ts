@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises';
  * Milliseconds of work in one turn of the event loop, of everything that is sliced together: a program
  * may notice 10, and requests and garbage collection take their part.
  */
-const SLICE_MS = 2;
+const SLICE_MS = 1;
 
 /** Shared, so that two requests encoded at once do not take two slices of the same turn. */
 let until = 0;

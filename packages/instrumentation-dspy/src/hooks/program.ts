@@ -29,6 +29,8 @@ export interface Program {
   readonly asserts?: unknown;
   readonly options?: Readonly<Record<string, unknown>> | null;
   getSignature?(): unknown;
+  /** Of a flow: what its `getSignature` makes a program for, which a run would then make again. */
+  inferSignatureFromFlow?(): unknown;
   getInstruction?(): unknown;
 }
 
@@ -83,7 +85,12 @@ function textOf(value: unknown): string | undefined {
 
 /** The program's signature object. The field first: `getSignature` copies the signature. */
 export function signatureOf(program: Program): unknown {
-  return program.signature ?? program.fullSignature ?? program.getSignature?.();
+  return (
+    program.signature ??
+    program.fullSignature ??
+    program.inferSignatureFromFlow?.() ??
+    program.getSignature?.()
+  );
 }
 
 interface KnownSubject {
