@@ -38,6 +38,7 @@ function rounds(file, argument) {
 
 const OVERHEAD = {
   'overhead.fullVsBare': { arm: {}, against: 'bare', target: 1.06 },
+  'overhead.genAiVsBare': { arm: { config: { conventions: ['gen_ai'] } }, against: 'bare' },
   'overhead.sameAttributesVsBare': { arm: { hand: { attributes: true } }, against: 'bare' },
   'overhead.full': { arm: {}, against: 'untraced' },
   'overhead.bare': { arm: { hand: {} }, against: 'untraced' },
@@ -85,7 +86,7 @@ if (wanted('overhead')) {
   results.overhead = {};
   const table = {};
   for (const [name, { arm, against, target }] of Object.entries(OVERHEAD)) {
-    const pairs = arm.model ? Math.ceil(PAIRS / 4) : PAIRS;
+    const pairs = arm.model ? Math.ceil(PAIRS / 2) : PAIRS;
     const result = rounds('./overhead.child.mjs', { arm, against, pairs });
     results.overhead[name] = { ...result, target };
     table[name] = {

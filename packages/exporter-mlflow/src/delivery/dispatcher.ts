@@ -50,8 +50,8 @@ export class Dispatcher {
   #active = 0;
   #bytes = 0;
   #timer: NodeJS.Timeout | undefined;
-  /** The timer is set to run at once. */
-  #isDue = false;
+  /** What is to be done in the next turn. */
+  #next: NodeJS.Immediate | undefined;
   #endsAt = Number.POSITIVE_INFINITY;
   #isStopped = false;
   #onIdle: (() => void)[] = [];
@@ -147,6 +147,7 @@ export class Dispatcher {
     if (this.#isStopped) return;
     this.#isStopped = true;
     clearTimeout(this.#timer);
+    clearImmediate(this.#next);
     abort();
     const left = this.#queue.clear().flatMap(({ parcels }) => parcels);
     if (left.length > 0) this.#giveUp(left, 'shutdown', this.#server.trouble.detail);
@@ -163,18 +164,23 @@ export class Dispatcher {
   }
 
   #schedule(ms: number): void {
-    // A batch is accepted parcel by parcel: one timer for all of them.
-    if (this.#isStopped || this.#isDue) return;
+    // A batch is accepted parcel by parcel: one turn for all of them.
+    if (this.#isStopped || this.#next !== undefined) return;
     clearTimeout(this.#timer);
-    this.#isDue = ms === 0;
-    this.#timer = setTimeout(() => this.#pump(), ms);
+    // A timer of 0 ms takes 1, for which every flush would wait.
+    if (ms === 0) {
+      this.#next = setImmediate(() => {
+        this.#next = undefined;
+        this.#pump();
+      });
+      return;
+    }
     // Waiting for a server must not keep the program alive; flush and shutdown hold it themselves.
-    if (ms > 0) this.#timer.unref();
+    this.#timer = setTimeout(() => this.#pump(), ms).unref();
   }
 
   /** Runs from timers and ended requests: a fault must not reach the event loop, and nobody wait for ever. */
   #pump(): void {
-    this.#isDue = false;
     try {
       this.#advance();
     } catch (error) {

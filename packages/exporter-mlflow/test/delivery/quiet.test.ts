@@ -49,6 +49,18 @@ describe("the exporter's own requests", () => {
     expect(recorded.getFinishedSpans().map(({ name }) => name)).toEqual(['request']);
   });
 
+  it('wait for no timer, so that a flush takes as long as its request', async () => {
+    const exporter = new MlflowSpanExporter({ trackingUri: server.url });
+    await exportSpans(exporter, smallTrace('first'));
+    const timers = vi.spyOn(globalThis, 'setTimeout');
+    await exportSpans(exporter, smallTrace('second'));
+    expect(server.posts()).toHaveLength(2);
+    // What is left are limits of requests.
+    const shortest = Math.min(...timers.mock.calls.map(([, ms]) => ms ?? 0));
+    await exporter.shutdown();
+    expect(shortest).toBeGreaterThan(1_000);
+  });
+
   it('leave requests of the program traced', async () => {
     const response: Response = await fetch(`${server.url}/version`);
     await response.text();
