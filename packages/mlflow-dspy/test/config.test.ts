@@ -263,6 +263,12 @@ describe('names that are unknown', () => {
   it('leave other variables alone', () => {
     expect(make({}, { MLFLOW_SOMETHING: '1', MLFLOW_DSPYX: '1', PATH: '/' }).problems).toEqual([]);
   });
+  it('an option by the name of the whole withholds nothing', () => {
+    const config = new MlflowDspyConfig({ config: {} } as never, {});
+    expect(config.problems).toHaveLength(1);
+    expect(config).toMatchObject({ logInputs: true, logOutputs: true, logSignatures: true });
+  });
+
   it('a configuration that is no object', () => {
     for (const wrong of ['x', 5, null, [1]]) {
       const config = new MlflowDspyConfig(wrong as never, {});

@@ -35,8 +35,8 @@ export function resolve(options: MlflowDspyOptions, env: Environment): Resolutio
   const problems: ConfigProblem[] = [];
   const given = readOptions(options, problems);
   const found = new Map<OptionName, Found>();
-  for (const name of optionNames) found.set(name, find(name, given[name], env, problems));
-  if (problems.some(({ setting }) => setting === WHOLE)) withhold(found, ALL_CONTENT);
+  for (const name of optionNames) found.set(name, find(name, given?.[name], env, problems));
+  if (given === undefined) withhold(found, ALL_CONTENT);
   else if (problems.some(({ setting }) => isGuard(setting))) withhold(found, VALUES);
   chooseExperiment(found);
   chooseExporters(found);
@@ -50,9 +50,6 @@ export function resolve(options: MlflowDspyOptions, env: Environment): Resolutio
   }
   return { values: values as Mutable<ResolvedOptions>, sources, problems };
 }
-
-/** Name, in a problem, of the options as a whole. */
-const WHOLE = 'config';
 
 const isGuard = (setting: string): boolean =>
   Object.hasOwn(fields, setting) && fields[setting as OptionName].guard === true;
@@ -69,15 +66,19 @@ function withhold(found: Map<OptionName, Found>, names: readonly OptionName[]): 
   }
 }
 
-function readOptions(options: unknown, problems: ConfigProblem[]): Record<string, unknown> {
+/** `undefined`: nobody can read them. */
+function readOptions(
+  options: unknown,
+  problems: ConfigProblem[],
+): Record<string, unknown> | undefined {
   if (typeof options !== 'object' || options === null || isList(options)) {
     problems.push(unreadable(`${show(options)} is not an object of options`));
-    return {};
+    return undefined;
   }
   const names = namesOf(options);
   if (names === undefined) {
     problems.push(unreadable('is an object whose options cannot be listed'));
-    return {};
+    return undefined;
   }
   const given: Record<string, unknown> = {};
   for (const name of names) {
@@ -105,8 +106,8 @@ function namesOf(options: object): string[] | undefined {
 }
 
 const unreadable = (why: string): ConfigProblem => ({
-  setting: WHOLE,
-  message: `${WHOLE} ${why}; the other settings are used, and no content is recorded.`,
+  setting: 'config',
+  message: `config ${why}; the other settings are used, and no content is recorded.`,
 });
 
 function find<K extends OptionName>(
