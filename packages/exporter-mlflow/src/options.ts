@@ -1,3 +1,4 @@
+import { distance } from 'fastest-levenshtein';
 import { DEFAULT_RESOURCE_ATTRIBUTES } from './mapping/resource.js';
 import type { SpoolOptions } from './store/spool.js';
 import type {
@@ -167,27 +168,9 @@ function readLabels(
 }
 
 function unknownOption(name: string): string {
-  const close = Object.keys(NAMES).find((known) => distance(known, name) <= 2);
+  const wanted = name.toLowerCase();
+  const close = Object.keys(NAMES).find((known) => distance(known.toLowerCase(), wanted) <= 2);
   return `the option "${name}" does not exist and has no effect${close ? `; did you mean "${close}"?` : ''}`;
-}
-
-/** Levenshtein's, letter case aside. */
-function distance(a: string, b: string): number {
-  const [one, two] = [a.toLowerCase(), b.toLowerCase()];
-  let row = Array.from({ length: two.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= one.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= two.length; j++) {
-      const cost = one[i - 1] === two[j - 1] ? 0 : 1;
-      next[j] = Math.min(
-        (row[j] as number) + 1,
-        (next[j - 1] as number) + 1,
-        (row[j - 1] as number) + cost,
-      );
-    }
-    row = next;
-  }
-  return row[two.length] as number;
 }
 
 /** A value for a message, never a secret's: the options with secrets are not read here. */

@@ -434,6 +434,7 @@ describe('a configuration', () => {
   ])('%s: what it was to keep back is not known, and no content is recorded', (_, options) => {
     const config = new MlflowDspyConfig(options, { MLFLOW_DSPY_LOG_INPUTS: 'true' });
     expect(config).toMatchObject({ logInputs: false, logOutputs: false, logSignatures: false });
+    expect(MlflowDspyConfig.from(options)).toMatchObject({ logInputs: false, logOutputs: false });
     expect(config.problems).toEqual([
       {
         setting: 'config',

@@ -508,6 +508,12 @@ describe('serialize', () => {
       expect(toText('curl -H "Authorization: Bearer abc123def456" x')).toBe(
         'curl -H "Authorization: Bearer [REDACTED]" x',
       );
+      // RFC 9110, 11.1: the name of a scheme in any case.
+      for (const scheme of ['Bearer', 'bearer', 'BEARER', 'Basic', 'basic', 'BASIC']) {
+        expect(toText(`-H "authorization: ${scheme} YWJjOmRlZg=="`)).toBe(
+          `-H "authorization: ${scheme} [REDACTED]"`,
+        );
+      }
       expect(toText('Bearer authentication')).toBe('Bearer authentication');
     });
 

@@ -29,8 +29,7 @@ export class MlflowDspyConfig extends Values {
 
   /** A configuration of this or another copy of the package, or options to make one of. */
   static from(options: MlflowDspyConfig | MlflowDspyOptions | undefined): MlflowDspyConfig {
-    const made = typeof options === 'object' && options !== null && BRAND in options;
-    return made ? (options as MlflowDspyConfig) : new MlflowDspyConfig(options);
+    return isMade(options) ? options : new MlflowDspyConfig(options);
   }
 
   readonly #problems: readonly ConfigProblem[];
@@ -75,6 +74,15 @@ export class MlflowDspyConfig extends Values {
 
   [inspect.custom](): unknown {
     return this.toJSON();
+  }
+}
+
+function isMade(options: unknown): options is MlflowDspyConfig {
+  try {
+    return typeof options === 'object' && options !== null && BRAND in options;
+  } catch {
+    // A proxy that refuses: its options cannot be read either, which the constructor says.
+    return false;
   }
 }
 
