@@ -19,12 +19,14 @@ const PREFIXED =
   /\b(?:sk-[A-Za-z0-9_-]{16,}|AIza[A-Za-z0-9_-]{30,}|gh[opsu]_[A-Za-z0-9]{30,}|github_pat_\w{20,}|xox[abps]-[A-Za-z0-9-]{10,}|AKIA[A-Z0-9]{16}|gsk_[A-Za-z0-9]{20,}|hf_[A-Za-z0-9]{20,}|dapi[a-f0-9]{30,}|eyJ[A-Za-z0-9_-]{8,1024}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*)/g;
 /** `"name":`, also in JSON text within JSON text, six deep; no text makes it slow. */
 const QUOTED_NAME = /(\\{0,31}["'])([A-Za-z][A-Za-z0-9_-]{1,63})\1\s*:\s*/g;
-/** What may follow: text in quotes (of JSON text within JSON text: to the next quote escaped as the first is), a flat object or list, a word. */
+/** What may follow: text in quotes (of JSON text within JSON text: to the next quote escaped as the first is), a word. */
 const VALUE =
-  /(["'])((?:(?!\1)(?:[^\\]|\\[\s\S]))*)(?:\1|$)|(\\{1,31}["'])((?:(?!(?<!\\)\3)[\s\S])*)(?:\3|$)|[{[][^{}[\]]{0,2000}[}\]]|[^\s"',;&{}[\])\\]+/y;
+  /(["'])((?:(?!\1)(?:[^\\]|\\[\s\S]))*)(?:\1|$)|(\\{1,31}["'])((?:(?!(?<!\\)\3)[\s\S])*)(?:\3|$)|[^\s"',;&{}[\])\\]+/y;
 /** `name: value`, `name=value`. */
 const PAIR =
   /(?<![A-Za-z0-9_-])(\\{0,31}["']|)([A-Za-z][A-Za-z0-9_-]{1,63})\1(\s*[:=]\s*)(?:(\\{0,31}["'])((?:(?!\4)(?:[^\\]|\\[\s\S]))*)(?:\4|$)|((?:(?:Bearer|Basic|Digest|Token)\s+)?[^\s"',;&}\])\\]+))/gi;
+
+const NOTHING = new Set(['', 'null', 'undefined', 'None', 'true', 'false', 'True', 'False']);
 
 const builtIn = createKeyMatcher();
 
@@ -86,6 +88,12 @@ export function redactQuotedPairs(text: string, isSensitiveKey: KeyPredicate): s
   for (const found of text.matchAll(QUOTED_NAME)) {
     const start = found.index + found[0].length;
     if (found.index < done || !isSensitiveKey(found[2] as string)) continue;
+    const nested = endOfNested(text, start, found[1] as string);
+    if (nested !== undefined) {
+      redacted += `${text.slice(done, start)}${found[1]}${REDACTED}${found[1]}`;
+      done = nested;
+      continue;
+    }
     VALUE.lastIndex = start;
     const value = VALUE.exec(text);
     const mark = value?.[1] ?? value?.[3] ?? '';
@@ -96,7 +104,37 @@ export function redactQuotedPairs(text: string, isSensitiveKey: KeyPredicate): s
   return done === 0 ? text : redacted + text.slice(done);
 }
 
-/** Absence says nothing secret, and what was replaced is replaced. */
+/**
+ * Where an object or a list that begins at `start` ends: the end of the text where it is not closed, `undefined` where there is none.
+ *
+ * @param mark What strings in it begin and end with, escaped as JSON text within JSON text has it.
+ */
+function endOfNested(text: string, start: number, mark: string): number | undefined {
+  const first = text[start];
+  if (first !== '{' && first !== '[') return undefined;
+  const quote = mark.at(-1);
+  const escapes = mark.length - 1;
+  let depth = 0;
+  let isInString = false;
+  let backslashes = 0;
+  for (let at = start; at < text.length; at++) {
+    const unit = text[at];
+    if (unit === '\\') {
+      backslashes++;
+      continue;
+    }
+    // Each further level of JSON text within JSON text doubles the backslashes; a pair more of them is a backslash in the string.
+    if (unit === quote && backslashes % (2 * (escapes + 1)) === escapes) isInString = !isInString;
+    else if (isInString) {
+      // Brackets in strings do not count.
+    } else if (unit === '{' || unit === '[') depth++;
+    else if ((unit === '}' || unit === ']') && --depth === 0) return at + 1;
+    backslashes = 0;
+  }
+  return text.length;
+}
+
+/** Absence and flags say nothing secret, and what was replaced is replaced. */
 function holdsSecret(value: string): boolean {
-  return value !== '' && value !== 'null' && value !== 'undefined' && !REDACTED.startsWith(value);
+  return !NOTHING.has(value) && !REDACTED.startsWith(value);
 }

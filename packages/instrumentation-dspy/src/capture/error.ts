@@ -39,6 +39,8 @@ const MAX_MEMBERS = 10;
 const MAX_CHARS = 65_536;
 /** A name, and not a text that somebody put there. */
 const NAME = /^[\w$.: -]{1,80}$/;
+/** The same where no content may be recorded: one word. */
+const WORD_NAME = /^[\w$.]{1,80}$/;
 const MAX_RESPONSE_BYTES = 2048;
 
 /** What was thrown, whatever it is. Never throws. */
@@ -61,15 +63,17 @@ function describe(error: unknown, options: DescribeErrorOptions): ErrorDescripti
     const safe = redactCredentials(text.slice(0, MAX_CHARS), isSensitiveKey);
     return boundedText(redactText === undefined ? safe : redactText(safe), bytes).text;
   };
-  const type = typeName(error);
+  const type = typeName(error, content);
   const status = findInChain(error, statusOf);
   const code = codeOf(error) ?? statusCode(error) ?? type;
   const description: ErrorDescription = {
     type,
     code,
-    message: content ? clean(fullMessage(error), maxBytes >> 2) : plainMessage(type, code),
+    message: content
+      ? clean(fullMessage(error, isSensitiveKey), maxBytes >> 2)
+      : plainMessage(type, code),
   };
-  const stack = new StackText(content).add(error);
+  const stack = new StackText(content, isSensitiveKey).add(error);
   if (stack !== undefined) description.stack = clean(stack, maxBytes);
   if (status !== undefined) description.status = status;
   const requestId = findInChain(error, requestIdOf);
@@ -89,12 +93,13 @@ function isErrorLike(error: unknown): error is object {
   );
 }
 
-function typeName(error: unknown): string {
+function typeName(error: unknown, content = true): string {
   if (error === null) return 'null';
   if (typeof error !== 'object') return typeof error;
   const name = readText(error, 'name');
   if (isErrorLike(error)) {
-    if (name !== undefined && name !== 'Error' && NAME.test(name)) return name;
+    const form = content ? NAME : WORD_NAME;
+    if (name !== undefined && name !== 'Error' && form.test(name)) return name;
     return constructorName(error) ?? 'Error';
   }
   return constructorName(error) ?? 'object';
@@ -122,22 +127,22 @@ function wordsOf(error: unknown, words: string): string {
 }
 
 /** With the provider's own words, which Ax leaves in the body: `HTTP 404 - Not Found: The model does not exist`. */
-function fullMessage(error: unknown): string {
-  const message = messageOf(error);
+function fullMessage(error: unknown, isSensitiveKey: KeyPredicate | undefined): string {
+  const message = messageOf(error, isSensitiveKey);
   const reason = findInChain(error, (cause) => readText(providerError(cause), 'message'));
   const words =
     reason === undefined || message.includes(reason) ? message : `${message}: ${reason}`;
   return wordsOf(error, words);
 }
 
-function messageOf(error: unknown): string {
+function messageOf(error: unknown, isSensitiveKey: KeyPredicate | undefined): string {
   if (typeof error === 'string') return error;
   const message = readText(error, 'message');
   if (message !== undefined && message !== '') return message;
   const fields = fieldMessages(error);
   if (fields !== undefined) return fields;
   if (isErrorLike(error)) return typeName(error);
-  return toJson(error, { maxBytes: 1024 });
+  return toJson(error, { maxBytes: 1024, isSensitiveKey });
 }
 
 /** Ax's errors about function arguments have their text in `fields`. */
@@ -231,7 +236,10 @@ class StackText {
   private readonly lines: string[] = [];
   private chars = 0;
 
-  constructor(private readonly content: boolean) {}
+  constructor(
+    private readonly content: boolean,
+    private readonly isSensitiveKey: KeyPredicate | undefined,
+  ) {}
 
   add(error: unknown): string | undefined {
     this.write('', error, 0);
@@ -262,9 +270,9 @@ class StackText {
   }
 
   private head(error: unknown): string {
-    const type = typeName(error);
+    const type = typeName(error, this.content);
     return this.content
-      ? `${type}: ${wordsOf(error, messageOf(error))}`
+      ? `${type}: ${wordsOf(error, messageOf(error, this.isSensitiveKey))}`
       : plainMessage(type, codeOf(error) ?? statusCode(error) ?? type);
   }
 
@@ -274,7 +282,8 @@ class StackText {
     if (url !== undefined) this.line(`URL: ${url}`);
     const body = responseBody(error);
     if (body === undefined) return;
-    const json = toJson(body, { maxBytes: MAX_RESPONSE_BYTES });
+    const { isSensitiveKey } = this;
+    const json = toJson(body, { maxBytes: MAX_RESPONSE_BYTES, isSensitiveKey });
     this.line(`Response body: ${wordsOf(error, json)}`);
   }
 

@@ -35,8 +35,11 @@ const FIRST_LETTERS = new Set(['U', ...SIGNATURES.map(([prefix]) => prefix.charA
 
 const BASE64 = /^[A-Za-z0-9+/_\-\r\n]+={0,2}$/;
 const DATA_URI = /^data:([\w.+-]+\/[\w.+-]+)?(?:;[\w.+-]+=[^;,]*)*(;base64)?[;,]/;
-const EMBEDDED =
-  /data:([\w.+-]+\/[\w.+-]+)?(?:;[\w.+-]+=[^;,\s"]*)*;base64,[A-Za-z0-9+/_-]{16,}={0,2}/g;
+const BASE64_MARK = ';base64,';
+/** What stands before the mark of a data URI, looked for in so many units before it. */
+const HEAD = /^data:([\w.+-]+\/[\w.+-]+)?(?:;[\w.+-]+=[^;,\s"]*)*$/;
+const MAX_HEAD = 256;
+const EMBEDDED = /[A-Za-z0-9+/_-]{16,}={0,2}/y;
 const SAMPLE = 256;
 
 /** A size for people: `812 bytes`, `12.3 kB`, `3.1 MB` (decimal units). */
@@ -121,13 +124,30 @@ export function mediaDescription(text: string, key?: string, owner?: object): st
   return describeMedia(mimeType ?? 'base64', base64Size(text));
 }
 
-/** The text with each base64 data URI inside it described. `cut`: the text goes on, so a URI at its end is not whole. */
+/**
+ * The text with each base64 data URI inside it described. `cut`: the text goes on, so a URI at its end is not whole.
+ * The marks are looked for, and from each of them back: a pattern for the whole would run to the end from every `data:`.
+ */
 export function describeEmbeddedMedia(text: string, cut: boolean): string {
-  if (!text.includes(';base64,')) return text;
-  return text.replace(EMBEDDED, (uri: string, mimeType: string | undefined, offset: number) => {
-    if (cut && offset + uri.length >= text.length) return `<${mimeType ?? 'binary'}>`;
-    return describeMedia(mimeType ?? 'binary', base64Size(uri, uri.indexOf(';base64,') + 8));
-  });
+  let described = '';
+  let done = 0;
+  for (let at = text.indexOf(BASE64_MARK); at >= 0; at = text.indexOf(BASE64_MARK, at + 1)) {
+    const from = Math.max(done, at - MAX_HEAD);
+    const before = text.slice(from, at);
+    const start = before.lastIndexOf('data:');
+    const head = start < 0 ? null : HEAD.exec(before.slice(start));
+    if (head === null) continue;
+    EMBEDDED.lastIndex = at + BASE64_MARK.length;
+    const base64 = EMBEDDED.exec(text)?.[0];
+    if (base64 === undefined) continue;
+    const end = EMBEDDED.lastIndex;
+    const isPart = cut && end >= text.length;
+    const type = head[1] ?? 'binary';
+    described += text.slice(done, from + start);
+    described += isPart ? `<${type}>` : describeMedia(type, base64Size(base64));
+    done = end;
+  }
+  return done === 0 ? text : described + text.slice(done);
 }
 
 /** The description of binary in memory: `<Uint8Array 1.0 MB>`, `<image/png 3.1 MB>`. */

@@ -32,8 +32,10 @@ export interface Scrubbed {
 }
 
 const DEFAULT_OVERLAP = 256;
-/** As schemes are written; a search for each is cheaper than one pattern for all. */
-const SCHEMES = ['Bearer ', 'bearer ', 'BEARER ', 'Basic ', 'basic ', 'BASIC '];
+/** As schemes of authorization are written. */
+const SCHEMES = ['Bearer', 'bearer', 'BEARER', 'Basic', 'basic', 'BASIC'];
+/** A search for each is cheaper than one pattern for all. */
+const NAME_ENDS = ['":', `':`, '" :', `' :`];
 /** Names in JSON text that is longer are found by pattern, not by parsing. */
 const MAX_PARSED = 65_536;
 
@@ -80,7 +82,8 @@ function redactJsonText(text: string, cut: boolean, isSensitiveKey: KeyPredicate
         found.sensitive ||= kept !== item;
         return kept;
       });
-      return found.sensitive ? redacted : text;
+      // Of a name that is there twice only the last value was seen.
+      return found.sensitive ? redacted : redactQuotedPairs(text, isSensitiveKey);
     } catch {
       // Not JSON after all, or not whole.
     }
@@ -94,9 +97,9 @@ function redactJsonText(text: string, cut: boolean, isSensitiveKey: KeyPredicate
   }
 }
 
-/** A name in quotes, escaped or not. */
+/** A name in quotes, escaped or not, as any language prints it. */
 function holdsJson(text: string): boolean {
-  return text.includes('":');
+  return NAME_ENDS.some((end) => text.includes(end));
 }
 
 /** Absence, emptiness and flags say nothing secret. */

@@ -29,6 +29,8 @@ export interface Serialized {
   json: string;
   /** `true` when something was cut to fit the budget, the depth or the item cap. */
   truncated: boolean;
+  /** Values that were left out because their names are those of credentials. */
+  secrets?: readonly unknown[] | undefined;
 }
 
 export interface SerializedText {
@@ -59,7 +61,7 @@ export function serialize(value: unknown, options: SerializeOptions = {}): Seria
       maxItems: options.maxItems ?? Number.POSITIVE_INFINITY,
     });
     const json = writer.json(value);
-    return { json, truncated: writer.truncated };
+    return { json, truncated: writer.truncated, secrets: writer.secrets };
   } catch (fault) {
     diagnostics.fault('serialize', fault);
     return { json: `"${UNSERIALIZABLE}"`, truncated: false };

@@ -33,6 +33,9 @@ function endOfMessage(stack: string, message: string): number | undefined {
     const end = stack.indexOf('\n');
     return end < 0 ? undefined : end;
   }
+  // The message may be part of the name before it: `TimeoutError: Timeout`.
+  const headed = stack.indexOf(`: ${message}`);
+  if (headed >= 0) return headed + 2 + message.length;
   const at = stack.indexOf(message);
   return at < 0 ? undefined : at + message.length;
 }

@@ -82,11 +82,23 @@ export function moreChars(count: number): string {
   return `...[+${count} chars]`;
 }
 
-/** `true` for text that is its own JSON string content and holds nothing to look into: ASCII without quotes, escapes and colons. */
+/**
+ * `true` for text that is its own JSON string content and holds nothing to look into: ASCII without quotes, escapes and colons,
+ * and without a word that a credential may follow.
+ */
 export function isPlain(text: string): boolean {
   for (let index = 0; index < text.length; index++) {
     const unit = text.charCodeAt(index);
     if (unit < 0x20 || unit > 0x7e || unit === 0x22 || unit === 0x5c || unit === 0x3a) return false;
+    if (unit === 0x20 && endsScheme(text, index)) return false;
   }
   return true;
+}
+
+/** The word before ends as `Bearer` or `Basic` does, in either case. */
+function endsScheme(text: string, end: number): boolean {
+  const last = text.charCodeAt(end - 1) | 0x20;
+  if (last !== 0x72 && last !== 0x63) return false;
+  const tail = text.slice(end - 3, end).toLowerCase();
+  return tail === 'rer' || tail === 'sic';
 }

@@ -1,5 +1,5 @@
 import { types } from 'node:util';
-import { REDACTED } from './credentials.js';
+import { REDACTED, redactCredentials } from './credentials.js';
 import {
   bigintText,
   callToJson,
@@ -48,6 +48,8 @@ const isHeaderSecret = createKeyMatcher(['key', 'sig', 'signature']);
  */
 export class Writer {
   truncated = false;
+  /** Values that were left out for their names. */
+  secrets: unknown[] | undefined;
   private out = '';
   private room: number;
   private exact = false;
@@ -74,7 +76,7 @@ export class Writer {
       case 'string':
         return this.string(value, key, owner);
       case 'number':
-        return this.ascii(Number.isFinite(value) ? `${value}` : `"${value}"`);
+        return this.number(value);
       case 'boolean':
         return this.ascii(value ? 'true' : 'false');
       case 'undefined':
@@ -84,15 +86,25 @@ export class Writer {
       case 'bigint':
         return this.text(bigintText(value));
       case 'symbol':
-        return this.text(value.toString().slice(0, MAX_SYMBOL_CHARS));
+        return this.foreign(value.toString().slice(0, MAX_SYMBOL_CHARS));
       default:
         return this.function(value as object);
     }
   }
 
+  private number(value: number): boolean {
+    const { redactText } = this.options;
+    if (redactText !== undefined) {
+      const digits = `${value}`;
+      const redacted = redactText(digits);
+      if (redacted !== digits) return this.piece(quote(redacted));
+    }
+    return this.ascii(Number.isFinite(value) ? `${value}` : `"${value}"`);
+  }
+
   private function(value: object): boolean {
     try {
-      return this.text(functionText(value));
+      return this.foreign(functionText(value));
     } catch {
       return this.text('[Function]');
     }
@@ -115,7 +127,7 @@ export class Writer {
       isArray = Array.isArray(value);
       if (!isArray && !isPlainObject(value)) description = describeObject(value, ask);
     } catch (error) {
-      return this.text(threw(error));
+      return this.foreign(threw(error));
     }
     ancestors.push(value);
     const written = isArray
@@ -158,7 +170,7 @@ export class Writer {
     try {
       length = Math.min(Math.max(0, Math.trunc(Number(items.length)) || 0), 2 ** 32 - 1);
     } catch (error) {
-      return this.text(threw(error));
+      return this.foreign(threw(error));
     }
     if (length === 0) return this.ascii('[]');
     if (!this.open('[')) return false;
@@ -183,7 +195,7 @@ export class Writer {
     try {
       item = items[index];
     } catch (error) {
-      return this.text(threw(error));
+      return this.foreign(threw(error));
     }
     return this.value(item);
   }
@@ -198,7 +210,7 @@ export class Writer {
     try {
       keys = Object.keys(value);
     } catch (error) {
-      return this.text(threw(error));
+      return this.foreign(threw(error));
     }
     if (keys.length === 0) return name === undefined ? this.ascii('{}') : this.text(`[${name}]`);
     const start = this.out;
@@ -231,7 +243,7 @@ export class Writer {
       const held = this.hold(keys.length - index - 1);
       const written =
         this.key(key, separator) &&
-        (failure === undefined ? this.property(item, key, value) : this.text(failure));
+        (failure === undefined ? this.property(item, key, value) : this.foreign(failure));
       this.release(held);
       if (!written) {
         this.restore(out, room, exact);
@@ -252,7 +264,7 @@ export class Writer {
     try {
       result = callToJson(value, toJson);
     } catch (error) {
-      return this.text(threw(error));
+      return this.foreign(threw(error));
     }
     return result !== null && typeof result === 'object'
       ? this.object(result, false)
@@ -261,7 +273,9 @@ export class Writer {
 
   private property(item: unknown, key: string, owner: object | undefined): boolean {
     const { isSensitiveKey } = this.options;
-    if (isSensitiveKey !== undefined && isSecret(item) && isSensitiveKey(key)) {
+    if (isSensitiveKey !== undefined && isSecret(item) && isSensitiveKey(key) && !isSchema(item)) {
+      this.secrets ??= [];
+      this.secrets.push(item);
       return this.ascii(REDACTED_JSON);
     }
     return this.value(item, key, owner);
@@ -318,13 +332,16 @@ export class Writer {
   }
 
   private key(key: string, separator: string): boolean {
-    if (key.length <= SHORT_CHARS && isPlain(key)) return this.ascii(`${separator}"${key}":`);
-    const kept =
-      key.length > MAX_KEY_CHARS
-        ? key.slice(0, MAX_KEY_CHARS) + moreChars(key.length - MAX_KEY_CHARS)
-        : key;
-    if (kept !== key) this.truncated = true;
-    return this.piece(`${separator}${quote(kept)}:`);
+    const { options } = this;
+    if (key.length <= SHORT_CHARS && options.redactText === undefined && isPlain(key)) {
+      return this.ascii(`${separator}"${key}":`);
+    }
+    // A name may be a value: an address, a URL, a line of a log.
+    const { text, cut } = scrub(key, MAX_KEY_CHARS, options);
+    const kept = text.slice(0, MAX_KEY_CHARS);
+    const left = (cut ? key.length : text.length) - kept.length;
+    if (left > 0) this.truncated = true;
+    return this.piece(`${separator}${quote(left > 0 ? kept + moreChars(left) : kept)}:`);
   }
 
   private string(value: string, key?: string, owner?: object): boolean {
@@ -343,6 +360,11 @@ export class Writer {
     const kept = text.slice(0, fittingLength(text, space, true));
     const whole = cut ? value.length : text.length;
     return this.piece(quote(kept + moreChars(whole - kept.length)));
+  }
+
+  /** Short text of somebody else's about a value, such as a message. */
+  private foreign(text: string): boolean {
+    return this.text(redactCredentials(text, this.options.isSensitiveKey));
   }
 
   /** Short text of our own about a value. */
@@ -425,6 +447,37 @@ export class Writer {
   private release(held: number): void {
     this.room += held;
     this.aside -= held;
+  }
+}
+
+const SCHEMA_TYPES = new Set(['string', 'number', 'integer', 'boolean', 'array', 'object', 'null']);
+/** Names of JSON Schema under which no value of a property stands, as `default` and `examples` are. */
+const SCHEMA_KEYS = new Set([
+  'type',
+  'description',
+  'title',
+  'format',
+  'pattern',
+  'minLength',
+  'maxLength',
+  'minimum',
+  'maximum',
+  'nullable',
+  'required',
+]);
+
+/** `true` for what tells the type of a property, in the definition of a tool, and not its value. */
+function isSchema(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  try {
+    const { type } = value as { type?: unknown };
+    return (
+      typeof type === 'string' &&
+      SCHEMA_TYPES.has(type) &&
+      Object.keys(value).every((key) => SCHEMA_KEYS.has(key))
+    );
+  } catch {
+    return false;
   }
 }
 

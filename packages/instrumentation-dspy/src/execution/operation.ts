@@ -324,8 +324,8 @@ export class Operation {
       settings.outputMessages &&
       settings.outputSanitizer === undefined &&
       this.recordsText;
-    const { redactText } = inherited.serialize;
-    return describeError(error, redactText === undefined ? { content } : { content, redactText });
+    const { redactText, isSensitiveKey } = inherited.serialize;
+    return describeError(error, { content, redactText, isSensitiveKey });
   }
 
   #attach(parent: Operation): void {

@@ -186,6 +186,28 @@ describe('describeError', () => {
     expect(stack).not.toMatch(/AIza|abc\.def|Ann|"123"/);
   });
 
+  it('keeps names that were given as private out of whatever it is made of', () => {
+    const isSensitiveKey = createKeyMatcher(['ssn']);
+    for (const error of [
+      new Error('bad record {"ssn":"hunter2"} ssn=hunter2'),
+      { ssn: 'hunter2' },
+      Object.assign(new Error('HTTP 500'), { url: 'http://h', responseBody: { ssn: 'hunter2' } }),
+    ]) {
+      const { message, stack } = describeError(error, { isSensitiveKey });
+      expect(`${message} ${stack}`).toContain('[REDACTED]');
+      expect(`${message} ${stack}`).not.toContain('hunter2');
+    }
+  });
+
+  it('has the frames where the name holds the message', () => {
+    class TimeoutError extends Error {
+      override name = 'TimeoutError';
+    }
+    for (const error of [new Error('Error'), new TypeError('Type'), new TimeoutError('Timeout')]) {
+      expect(describeError(error).stack).toMatch(/error\.test\.ts:\d+/);
+    }
+  });
+
   it('says nothing when the redactor throws', () => {
     expect(
       describeError(new Error(CANARY), {
@@ -197,6 +219,12 @@ describe('describeError', () => {
   });
 
   describe('with content off', () => {
+    it('takes a sentence for no name', () => {
+      const error = Object.assign(new Error('x'), { name: `Bad question ${CANARY}` });
+      const described = describeError(error, { content: false });
+      expect(JSON.stringify(described)).not.toContain(CANARY);
+    });
+
     const forged = `${CANARY}\n    at ${CANARY} (file:///x.js:1:1)\n    at y (file:///y.js:1:1)`;
 
     it.each<[string, unknown]>([

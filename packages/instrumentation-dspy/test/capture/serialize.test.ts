@@ -442,6 +442,18 @@ describe('serialize', () => {
       });
     });
 
+    it('is looked for once in a text that begins many and ends none', () => {
+      // A pattern for the whole took minutes.
+      for (const piece of ['data:;a=', 'data:a/a;b=', ';base64,', 'data:;base64,', 'data:']) {
+        const text = `;base64,${piece.repeat(100_000)}`;
+        expect(toText(text, { maxBytes: 2_000_000 })).toBe(text);
+      }
+      const uri = `data:text/plain;charset=utf-8;base64,${'QUJD'.repeat(8)}`;
+      expect(toText(`see ${uri} and ${uri}, data:;base64,${'QUJD'.repeat(8)}.`)).toBe(
+        'see <text/plain 24 bytes> and <text/plain 24 bytes>, <binary 24 bytes>.',
+      );
+    });
+
     it('costs the same whatever its size', () => {
       const data = 'iVBORw0KGgoAB1+'.repeat(1_000_000);
       expect(parsed({ data, mimeType: 'image/png' })).toEqual({
@@ -502,6 +514,95 @@ describe('serialize', () => {
           expect(toText(text, { isSensitiveKey }).match(/keywords/g)).toHaveLength(depth + 2);
         }
       }
+    });
+
+    it.each([
+      ['nested', 'Result: {"credentials": {"db": {"user":"u","pw":"hunter2"}}} "k": 1'],
+      ['in lists of lists', 'Result: {"secrets": [["hunter2"], "x]"], "k": 1}'],
+      ['as Jackson prints it', 'Result:\n{\n  "password" : "hunter2",\n  "k" : 1\n}'],
+      ['after a blank', ' {"password" : "hunter2", "k": 1}'],
+      ['within JSON', '{"a":"{\\"password\\" : \\"hunter2\\", \\"k\\": 1}"}'],
+      ['nested within JSON', '{"a":"{\\"secrets\\":[\\"]\\\\\\"hunter2\\"], \\"k\\": 1}"}'],
+      ['as Python prints it', "Result: {'password': 'hunter2', 'k': 1}"],
+      ['named twice', '{"password":"hunter2","password":null,"k":1}'],
+      ['not closed', 'k: {"credentials": {"db": {"user":"u","pw":"hunter2'],
+    ])('replaces them in JSON %s', (_, text) => {
+      for (const value of [text, { text }, [text]]) {
+        const json = toJson(value, { isSensitiveKey });
+        expect(json).not.toContain('hunter2');
+        expect(json).toMatch(/k\W/);
+        expect(json).toContain('[REDACTED]');
+      }
+    });
+
+    it('leaves absence and flags in JSON within text', () => {
+      const text = 'Read: {"password": null, "token": true, "secret": false, "auth": ""}';
+      expect(toText(text, { isSensitiveKey })).toBe(text);
+    });
+
+    it('replaces an Authorization header in a short text, and in names', () => {
+      const value = {
+        note: 'Bearer tok1234567890abc',
+        tabbed: 'Authorization: Bearer\ttok1234567890abc',
+        headers: new Headers([['x-custom', 'Basic hunter2123456']]),
+        'https://user:hunter2@host/': 1,
+        'Basic hunter2123456': 2,
+        plain: 'a basic number of a bearer or a music 12345678',
+      };
+      expect(parsed(value, { isSensitiveKey })).toEqual({
+        note: 'Bearer [REDACTED]',
+        tabbed: 'Authorization: Bearer [REDACTED]',
+        headers: { 'x-custom': 'Basic [REDACTED]' },
+        'https://host/': 1,
+        'Basic [REDACTED]': 2,
+        plain: 'a basic number of a bearer or a music 12345678',
+      });
+    });
+
+    it('takes credentials out of what a value throws, and of names of functions and symbols', () => {
+      const value = {
+        get x() {
+          throw new Error('bad apiKey=hunter2hunter2 at https://u:hunter2@h/');
+        },
+        y: Symbol('password=hunter2'),
+      };
+      expect(parsed(value, { isSensitiveKey })).toEqual({
+        x: '[threw: bad apiKey=[REDACTED] at https://h/]',
+        y: 'Symbol(password=[REDACTED])',
+      });
+    });
+
+    it('leaves the types in the definition of a tool', () => {
+      const parameters = {
+        type: 'object',
+        properties: {
+          password: { type: 'string', description: 'of the user' },
+          apiKey: { type: 'string', default: 'sk-1' },
+        },
+      };
+      expect(parsed(parameters, { isSensitiveKey })).toEqual({
+        type: 'object',
+        properties: {
+          password: { type: 'string', description: 'of the user' },
+          apiKey: '[REDACTED]',
+        },
+      });
+    });
+
+    it('applies the redactor to numbers and names', () => {
+      const redactText = (text: string): string => text.replaceAll('123456789', '[ssn]');
+      expect(
+        parsed({ n: 123456789, 'id 123456789': [7, 123456789], m: 12 }, { redactText }),
+      ).toEqual({ n: '[ssn]', 'id [ssn]': [7, '[ssn]'], m: 12 });
+    });
+
+    it('gives the values that it left out for their names', () => {
+      const { secrets } = serialize(
+        { apiKey: 'sk-1', list: [{ otp: 12 }], keywords: 'k' },
+        { isSensitiveKey },
+      );
+      expect(secrets).toEqual(['sk-1', 12]);
+      expect(serialize({ a: 1 }, { isSensitiveKey }).secrets).toBeUndefined();
     });
 
     it('replaces the value of an Authorization header in any text', () => {
