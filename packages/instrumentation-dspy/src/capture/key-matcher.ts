@@ -39,6 +39,37 @@ const CREDENTIAL_WORDS = new Set([
 /** Words that name a credential as the last (or only) word. */
 const CREDENTIAL_ENDINGS = new Set(['token', 'auth']);
 
+/** `X pass`: a password, where a lone `pass` may count tests. */
+const PASS_OF = new Set([
+  'db',
+  'database',
+  'smtp',
+  'mail',
+  'ftp',
+  'ldap',
+  'user',
+  'admin',
+  'root',
+  'proxy',
+  'login',
+]);
+
+/** `X tokens`: where lone `tokens` are pieces of text. */
+const TOKENS_OF = new Set([
+  'access',
+  'auth',
+  'refresh',
+  'session',
+  'security',
+  'bearer',
+  'api',
+  'id',
+  'secret',
+]);
+
+/** A last word that says nothing of its own: `accessTokenValue`, `authHeader`. */
+const NEUTRAL = new Set(['value', 'values', 'header', 'headers', 'string']);
+
 /** `X key`: `apiKey`, `PRIVATE_KEY`, `aws-access-key`. `publicKey`, `primaryKey`, `sortKey` are not credentials. */
 const CREDENTIAL_KEYS = new Set([
   'api',
@@ -94,6 +125,9 @@ const ABOUT = new Set([
   'rate',
   'cost',
   'price',
+  'issuer',
+  'hint',
+  'status',
 ]);
 
 /** A word before which a name counts or tells of something: `maxToken`, `hasPassword`, `nextToken` (a page cursor). */
@@ -111,9 +145,11 @@ const ABOUT_BEFORE = new Set([
   'continuation',
 ]);
 
+/** `X token` of a language model's vocabulary. */
+const VOCABULARY = new Set(['stop', 'eos', 'bos', 'pad', 'mask', 'unk', 'sep', 'cls', 'special']);
+
 /** Finds the letters of every built-in name in a text, whatever stands between its words. */
-const HINT =
-  /key|token|passw|passphrase|passcode|pwd|secret|cred|auth|cookie|bearer|jwt|otp|csrf|xsrf|connection/i;
+const HINT = /key|token|pass|pwd|secret|cred|auth|cookie|bearer|jwt|otp|csrf|xsrf|connection/i;
 
 /** A name longer than this is judged by its ends. */
 const MAX_NAME = 128;
@@ -124,6 +160,7 @@ function wordsOf(name: string): string[] {
   return name
     .replace(/([a-z0-9])([A-Z])/g, '$1 $2')
     .replace(/([A-Z]+)([A-Z][a-z])/g, '$1 $2')
+    .replace(/([A-Za-z]{3})(\d+)$/, '$1 $2')
     .toLowerCase()
     .split(/[^\p{L}\p{N}]+/u)
     .filter((word) => word.length > 0);
@@ -131,20 +168,31 @@ function wordsOf(name: string): string[] {
 
 function isCredentialName(name: string): boolean {
   const words = wordsOf(name);
-  const last = words.length - 1;
+  let last = words.length - 1;
+  while (last > 0 && isNeutral(words, last)) last--;
   if (last < 0 || ABOUT.has(words[last] as string)) return false;
   if (last > 0 && ABOUT_BEFORE.has(words[last - 1] as string)) return false;
   if (last > 0 && ABOUT_BEFORE.has(words[0] as string)) return false;
   for (let index = 0; index <= last; index++) {
     const word = words[index] as string;
     if (CREDENTIAL_WORDS.has(word) || JOINED.test(word)) return true;
-    if (index === last && CREDENTIAL_ENDINGS.has(word)) return true;
     const before = words[index - 1];
+    if (index === last && CREDENTIAL_ENDINGS.has(word)) {
+      return before === undefined || !VOCABULARY.has(before);
+    }
     if (before === undefined) continue;
+    if (index === last && word === 'pass' && PASS_OF.has(before)) return true;
+    if (index === last && word === 'tokens' && TOKENS_OF.has(before)) return true;
     if ((word === 'key' || word === 'keys') && CREDENTIAL_KEYS.has(before)) return true;
     if (before === 'connection' && word === 'string') return true;
   }
   return false;
+}
+
+/** `apiKey 2`, `accessToken value`; of `connection string` the last word is what it is. */
+function isNeutral(words: readonly string[], last: number): boolean {
+  const word = words[last] as string;
+  return /^\d+$/.test(word) || (NEUTRAL.has(word) && words[last - 1] !== 'connection');
 }
 
 /** A name without case and separators: `customer_SSN` → `customerssn`. */
