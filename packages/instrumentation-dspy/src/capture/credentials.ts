@@ -1,17 +1,8 @@
 import { createKeyMatcher, type KeyPredicate, mayOccurIn } from './key-matcher.js';
+import { REDACTED } from './redacted.js';
+import { redactUrls } from './urls.js';
 
-/** Stands in the place of a value that must not be recorded. */
-export const REDACTED = '[REDACTED]';
-
-const URL_USER = /\b([a-z][a-z0-9+.-]{0,31}:\/\/)[^\s/?#"'<>]{1,512}@/gi;
-const URL_SECRET =
-  /([?&](?:api[_-]?key|key|access[_-]?token|refresh[_-]?token|id[_-]?token|token|auth|password|passwd|secret|client[_-]?secret|signature|sig|x-amz-signature|x-amz-security-token|x-goog-signature)=)[^&\s"'<>#]+/gi;
-
-/** The text with user info and secret parameters taken out of the URLs in it. */
-export function redactUrls(text: string): string {
-  if (!text.includes('://')) return text;
-  return text.replace(URL_USER, '$1').replace(URL_SECRET, `$1${REDACTED}`);
-}
+export { REDACTED };
 
 /** A digit or mark tells a token from a word: `Bearer authentication`, `Basic information`. */
 const SCHEME = /\b(Bearer|Basic)\s+(?=\S*[0-9._=-])[A-Za-z0-9._~+/=-]{8,}/gi;
@@ -22,9 +13,11 @@ const QUOTED_NAME = /(\\{0,31}["'])([A-Za-z][A-Za-z0-9_-]{1,63})\1\s*:\s*/g;
 /** What may follow: text in quotes (of JSON text within JSON text: to the next quote escaped as the first is), a word. */
 const VALUE =
   /(["'])((?:(?!\1)(?:[^\\]|\\[\s\S]))*)(?:\1|$)|(\\{1,31}["'])((?:(?!(?<!\\)\3)[\s\S])*)(?:\3|$)|[^\s"',;&{}[\])\\]+/y;
-/** `name: value`, `name=value`. */
-const PAIR =
-  /(?<![A-Za-z0-9_-])(\\{0,31}["']|)([A-Za-z][A-Za-z0-9_-]{1,63})\1(\s*[:=]\s*)(?:(\\{0,31}["'])((?:(?!\4)(?:[^\\]|\\[\s\S]))*)(?:\4|$)|((?:(?:Bearer|Basic|Digest|Token)\s+)?[^\s"',;&}\])\\]+))/gi;
+/** `name:`, `name=`. The name alone: what follows one that is no credential's may be another (`Error: password=x`). */
+const PAIR_NAME =
+  /(?<![A-Za-z0-9_-])(?:\\{0,31}["']|)([A-Za-z][A-Za-z0-9_-]{1,63})(?:\\{0,31}["']|)\s*[:=]\s*/g;
+const PAIR_VALUE =
+  /(\\{0,31}["'])((?:(?!\1)(?:[^\\]|\\[\s\S]))*)(?:\1|$)|(?:(?:Bearer|Basic|Digest|Token)\s+)?[^\s"',;&}\])\\]+/iy;
 
 const NOTHING = new Set(['', 'null', 'undefined', 'None', 'true', 'false', 'True', 'False']);
 
@@ -63,21 +56,20 @@ export function redactOpaque(text: string): string {
 
 /** `"apiKey": "x"`, `password=x` → the value replaced. */
 export function redactPairs(text: string, isSensitiveKey: KeyPredicate): string {
-  return redactQuotedPairs(text, isSensitiveKey).replace(
-    PAIR,
-    (
-      pair: string,
-      nameMark: string,
-      name: string,
-      between: string,
-      mark: string | undefined,
-      quoted: string | undefined,
-      bare: string | undefined,
-    ) => {
-      if (!holdsSecret(quoted ?? bare ?? '') || !isSensitiveKey(name)) return pair;
-      return `${nameMark}${name}${nameMark}${between}${mark ?? ''}${REDACTED}${mark ?? ''}`;
-    },
-  );
+  const quoted = redactQuotedPairs(text, isSensitiveKey);
+  let redacted = '';
+  let done = 0;
+  for (const found of quoted.matchAll(PAIR_NAME)) {
+    const start = found.index + found[0].length;
+    if (found.index < done || !isSensitiveKey(found[1] as string)) continue;
+    PAIR_VALUE.lastIndex = start;
+    const value = PAIR_VALUE.exec(quoted);
+    if (value === null || !holdsSecret(value[2] ?? value[0])) continue;
+    const mark = value[1] ?? '';
+    redacted += `${quoted.slice(done, start)}${mark}${REDACTED}${mark}`;
+    done = start + value[0].length;
+  }
+  return done === 0 ? quoted : redacted + quoted.slice(done);
 }
 
 /** `"apiKey": "x"` → the value replaced, wherever in the text JSON is. */

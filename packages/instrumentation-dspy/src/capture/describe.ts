@@ -1,6 +1,9 @@
 import { types } from 'node:util';
-import { redactCredentials, redactUrls } from './credentials.js';
+import { redactCredentials } from './credentials.js';
+import type { KeyPredicate } from './key-matcher.js';
 import { describeBinary, describeMedia } from './media.js';
+import { ignoreIfMade, withoutPromise } from './read.js';
+import { redactCutUrls, redactUrls } from './urls.js';
 
 /**
  * What an object that is neither an array nor a plain object is recorded as:
@@ -112,11 +115,24 @@ function isMachinery(prototype: object): boolean {
   );
 }
 
-function* errorFields(error: Error): Generator<readonly [string, unknown]> {
+/** The beginning of a text without credentials. More than that is looked at, so that no half of one stays where it is cut. */
+function redactedHead(text: string, maxChars: number, isSensitiveKey?: KeyPredicate): string {
+  const seen = maxChars * 4;
+  const head = text.length > seen ? redactCutUrls(text.slice(0, seen)) : text;
+  return redactCredentials(head, isSensitiveKey).slice(0, maxChars);
+}
+
+function* errorFields(
+  error: object,
+  isSensitiveKey: KeyPredicate | undefined,
+): Generator<readonly [string, unknown]> {
   const read = (key: string): unknown => {
     try {
-      const value = (error as unknown as Record<string, unknown>)[key];
-      return typeof value === 'string' ? redactCredentials(value.slice(0, MAX_STACK_CHARS)) : value;
+      const value = (error as Record<string, unknown>)[key];
+      ignoreIfMade(value, error, key);
+      return typeof value === 'string'
+        ? redactedHead(value, MAX_STACK_CHARS, isSensitiveKey)
+        : value;
     } catch (failure) {
       return threw(failure);
     }
@@ -130,7 +146,10 @@ function* errorFields(error: Error): Generator<readonly [string, unknown]> {
 }
 
 /** Brand checks by the platform itself: no code of the value runs. */
-function describeNative(value: object): Description | undefined {
+function describeNative(
+  value: object,
+  isSensitiveKey: KeyPredicate | undefined,
+): Description | undefined {
   if (types.isDate(value)) {
     const time = Date.prototype.getTime.call(value);
     return text(Number.isNaN(time) ? 'Invalid Date' : new Date(time).toISOString());
@@ -141,8 +160,10 @@ function describeNative(value: object): Description | undefined {
   if (types.isSet(value)) {
     return { as: 'list', items: Set.prototype.values.call(value), size: sizeOf(Set, value) };
   }
-  if (types.isNativeError(value))
-    return { as: 'fields', fields: errorFields(value), headers: false };
+  // Up to Node 20 a DOMException, which an abort rejects with, is no native error.
+  if (types.isNativeError(value) || value instanceof DOMException) {
+    return { as: 'fields', fields: errorFields(value, isSensitiveKey), headers: false };
+  }
   if (types.isRegExp(value)) return text(regexpText(value));
   if (types.isPromise(value)) return text('[Promise]');
   if (types.isUint8Array(value)) {
@@ -189,7 +210,7 @@ function unboxed(value: object): unknown {
 
 /** Web platform classes, by `instanceof` of the global class where there is one. */
 function describeWeb(value: object): Description | undefined {
-  if (value instanceof URL) return text(redactUrls(URL.prototype.toString.call(value)));
+  if (value instanceof URL) return text(redactUrls(withoutUser(value)));
   if (value instanceof URLSearchParams) {
     return { as: 'fields', fields: URLSearchParams.prototype.entries.call(value), headers: true };
   }
@@ -205,6 +226,14 @@ function describeWeb(value: object): Description | undefined {
   return undefined;
 }
 
+/** Exact where the text alone would be ambiguous: `https://u:p@host/@name`. */
+function withoutUser(url: URL): string {
+  const copy = new URL(URL.prototype.toString.call(url));
+  copy.username = '';
+  copy.password = '';
+  return copy.href;
+}
+
 function ownFileName(value: Blob): string {
   return typeof File === 'function' && value instanceof File
     ? `${value.name.slice(0, MAX_NAME_CHARS)} `
@@ -216,9 +245,13 @@ function ownFileName(value: Blob): string {
  *
  * A class's `toJSON` is called, for that is what its author wrote it for; never that of its result (`ask` is then `false`).
  */
-export function describeObject(value: object, ask: boolean): Description {
+export function describeObject(
+  value: object,
+  ask: boolean,
+  isSensitiveKey: KeyPredicate | undefined,
+): Description {
   if (types.isProxy(value)) return { as: 'properties', name: 'Proxy' };
-  const native = describeNative(value) ?? describeWeb(value);
+  const native = describeNative(value, isSensitiveKey) ?? describeWeb(value);
   if (native !== undefined) return native;
   if (value === globalThis) return text('[globalThis]');
   const { name, machinery, toJson } = planOf(value);
@@ -229,18 +262,8 @@ export function describeObject(value: object, ask: boolean): Description {
 /** Calls a value's `toJSON`. A promise it makes is nobody's to handle, so its rejection must not end the process. */
 export function callToJson(value: object, toJson: ToJson): unknown {
   const result = toJson.call(value);
-  if (types.isPromise(result)) ignoreRejection(result);
+  withoutPromise(result);
   return result;
-}
-
-/** Marks a promise as handled. */
-export function ignoreRejection(promise: Promise<unknown>): void {
-  Promise.prototype.then.call(promise, undefined, () => {});
-}
-
-/** `true` when reading the property runs a getter. */
-export function isGetter(value: object, key: string): boolean {
-  return Object.getOwnPropertyDescriptor(value, key)?.get !== undefined;
 }
 
 /** A marker for what a getter, a proxy or a `toJSON` threw. Reads no more than the message. */
@@ -251,5 +274,5 @@ export function threw(error: unknown): string {
   } catch {
     // A message that throws in its turn says nothing.
   }
-  return reason === '' ? '[threw]' : `[threw: ${reason.slice(0, MAX_MESSAGE_CHARS)}]`;
+  return reason === '' ? '[threw]' : `[threw: ${redactedHead(reason, MAX_MESSAGE_CHARS)}]`;
 }

@@ -1,5 +1,5 @@
-import { redactUrls } from './credentials.js';
 import { boundedText } from './text.js';
+import { redactCutUrls, redactUrls } from './urls.js';
 
 export { redactCredentials } from './credentials.js';
 export { createKeyMatcher } from './key-matcher.js';
@@ -15,7 +15,9 @@ export function safeString(value: unknown, maxBytes = 1024): string {
   switch (typeof value) {
     case 'string':
       return boundedText(
-        redactUrls(value.length > maxBytes * 2 ? value.slice(0, maxBytes * 2) : value),
+        value.length > maxBytes * 2
+          ? redactCutUrls(value.slice(0, maxBytes * 2))
+          : redactUrls(value),
         maxBytes,
       ).text;
     case 'function':

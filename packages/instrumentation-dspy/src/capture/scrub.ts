@@ -1,12 +1,7 @@
-import {
-  REDACTED,
-  redactPairs,
-  redactQuotedPairs,
-  redactSchemes,
-  redactUrls,
-} from './credentials.js';
+import { REDACTED, redactPairs, redactQuotedPairs, redactSchemes } from './credentials.js';
 import { type KeyPredicate, mayOccurIn } from './key-matcher.js';
 import { describeEmbeddedMedia, mediaDescription } from './media.js';
+import { redactCutUrls, redactUrls } from './urls.js';
 
 /** Replaces private text in a string. */
 export interface TextRedactor {
@@ -58,7 +53,8 @@ export function scrub(
   }
   const overlap = options.redactText?.overlap ?? DEFAULT_OVERLAP;
   const cut = value.length > limit + overlap;
-  let text = redactUrls(cut ? value.slice(0, limit + overlap) : value);
+  // User info may be longer than any overlap.
+  let text = cut ? redactCutUrls(value.slice(0, limit + overlap)) : redactUrls(value);
   if (options.keepMedia !== true) text = describeEmbeddedMedia(text, cut);
   const { isSensitiveKey, redactText } = options;
   if (SCHEMES.some((scheme) => text.includes(scheme))) text = redactSchemes(text);

@@ -6,11 +6,10 @@ import {
   type Description,
   describeObject,
   functionText,
-  ignoreRejection,
-  isGetter,
   threw,
 } from './describe.js';
 import { createKeyMatcher } from './key-matcher.js';
+import { ignoreIfMade } from './read.js';
 import { isSecret, type ScrubOptions, scrub } from './scrub.js';
 import { fittingLength, isPlain, moreChars, quote, utf8Length } from './text.js';
 
@@ -125,7 +124,9 @@ export class Writer {
     let isArray: boolean;
     try {
       isArray = Array.isArray(value);
-      if (!isArray && !isPlainObject(value)) description = describeObject(value, ask);
+      if (!isArray && !isPlainObject(value)) {
+        description = describeObject(value, ask, this.options.isSensitiveKey);
+      }
     } catch (error) {
       return this.foreign(threw(error));
     }
@@ -194,6 +195,7 @@ export class Writer {
     let item: unknown;
     try {
       item = items[index];
+      ignoreIfMade(item, items, index);
     } catch (error) {
       return this.foreign(threw(error));
     }
@@ -226,7 +228,7 @@ export class Writer {
       let failure: string | undefined;
       try {
         item = (value as Record<string, unknown>)[key];
-        if (item instanceof Promise && isGetter(value, key)) ignoreRejection(item);
+        ignoreIfMade(item, value, key);
       } catch (error) {
         failure = threw(error);
       }

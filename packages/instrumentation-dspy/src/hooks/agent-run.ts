@@ -1,3 +1,4 @@
+import { readArray, readProperty, readText } from '../capture/read.js';
 import type { Tool } from './tool.js';
 
 /** What the hooks read of an Ax agent. Before Ax 17 it is a generator with child agents as tools. */
@@ -7,21 +8,12 @@ export interface Agent {
   readonly options?: Readonly<Record<string, unknown>>;
   /** The flow of stages that an agent is built as. */
   readonly pipelineFlow?: unknown;
-  /** The actors of the stages, in newer versions. */
-  readonly distiller?: Actor;
-  readonly executor?: Actor;
+  /** The actors of the stages, in newer versions; they have what follows. */
+  readonly distiller?: unknown;
+  readonly executor?: unknown;
   /** The agent's own, in versions without stages. */
   readonly runtime?: unknown;
-  readonly agentFunctions?: readonly AgentFunction[];
-}
-
-interface Actor {
-  readonly runtime?: unknown;
-  readonly agentFunctions?: readonly AgentFunction[];
-}
-
-interface AgentFunction extends Tool {
-  readonly namespace?: unknown;
+  readonly agentFunctions?: unknown;
 }
 
 /** Ax's namespace of functions that name none. */
@@ -34,13 +26,14 @@ export class AgentRun {
   constructor(readonly agent: Agent) {}
 
   isPipeline(flow: unknown): boolean {
-    return this.agent.pipelineFlow === flow;
+    return readProperty(this.agent, 'pipelineFlow') === flow;
   }
 
   /** The runtimes that run this agent's code. */
   runtimes(): unknown[] {
-    const { runtime, distiller, executor } = this.agent;
-    return [...new Set([runtime, distiller?.runtime, executor?.runtime])];
+    const { agent } = this;
+    const parts = [agent, readProperty(agent, 'distiller'), readProperty(agent, 'executor')];
+    return [...new Set(parts.map((part) => readProperty(part, 'runtime')))];
   }
 
   /** What is known of the function that code calls by its qualified name (`kb.lookup`). */
@@ -48,10 +41,10 @@ export class AgentRun {
     if (this.#functions === undefined) {
       this.#functions = new Map();
       const { agent } = this;
-      for (const list of [agent.agentFunctions, agent.executor?.agentFunctions]) {
-        for (const tool of list ?? []) {
-          const namespace = tool.namespace ?? DEFAULT_NAMESPACE;
-          this.#functions.set(`${String(namespace)}.${String(tool.name)}`, tool);
+      for (const part of [agent, readProperty(agent, 'executor')]) {
+        for (const tool of readArray(readProperty(part, 'agentFunctions'))) {
+          const namespace = readText(tool, 'namespace') ?? DEFAULT_NAMESPACE;
+          this.#functions.set(`${namespace}.${readText(tool, 'name')}`, tool as Tool);
         }
       }
     }

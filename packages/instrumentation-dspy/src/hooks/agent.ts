@@ -1,4 +1,5 @@
 import type { Attributes } from '@opentelemetry/api';
+import { askAx } from '../ask.js';
 import {
   GEN_AI_AGENT_DESCRIPTION,
   GEN_AI_AGENT_ID,
@@ -6,6 +7,7 @@ import {
 } from '../attributes/gen-ai.js';
 import { AGENT_NAME, OUTPUT_VALUE } from '../attributes/openinference.js';
 import { subjectOf } from '../attributes/subject.js';
+import { readProperty, readText } from '../capture/read.js';
 import { safeString } from '../capture/redact.js';
 import { nameOfAxClass, typeOf } from '../copy.js';
 import { tracedCall } from '../execution/call.js';
@@ -18,7 +20,7 @@ import { DeltaCollector } from './deltas.js';
 import { describeProgram, nameOfProgram, type Program, recordOptions } from './program.js';
 import type { Hook } from './types.js';
 
-type AxAgent = Agent & Program & { readonly program?: Program & object; getId?(): unknown };
+type AxAgent = Agent & Program & { readonly program?: Program & object };
 
 const agent: CallKind = {
   role: 'program',
@@ -75,8 +77,8 @@ function nameOfAgent(
   options: { readonly traceLabel?: unknown } | undefined,
 ): string {
   const isAxClass = nameOfAxClass(self.constructor) !== undefined;
-  const own = self.func?.name ?? (typeof self.name === 'string' ? self.name : undefined);
-  if (isAxClass && typeof own === 'string' && own !== '') return safeString(own, 128);
+  const own = readText(readProperty(self, 'func'), 'name') ?? readText(self, 'name');
+  if (isAxClass && own !== undefined && own !== '') return safeString(own, 128);
   return nameOfProgram(self, options);
 }
 
@@ -87,15 +89,14 @@ function started(
   run: AgentRun,
 ): void {
   operation.state = run;
-  const program = self.program ?? self;
-  describeProgram(operation, program);
+  describeProgram(operation, (readProperty(self, 'program') ?? self) as Program & object);
   recordOptions(operation, self, options);
   const { settings } = operation;
-  const description = self.func?.description;
-  if (settings.genAi && settings.inputs && typeof description === 'string') {
+  const description = readText(readProperty(self, 'func'), 'description');
+  if (settings.genAi && settings.inputs && description !== undefined) {
     operation.set(GEN_AI_AGENT_DESCRIPTION, safeString(description, 4096));
   }
-  const id = self.getId?.();
+  const id = askAx(self, 'getId');
   // `root` is what Ax calls every program that was given no id.
   if (settings.genAi && typeof id === 'string' && id !== '' && id !== 'root') {
     operation.set(GEN_AI_AGENT_ID, safeString(id, 128));
@@ -106,9 +107,9 @@ function started(
 
 /** An agent that asks back has not failed: the question is what came out. */
 function recordClarification(operation: Operation, error: unknown): void {
-  if ((error as Error | undefined)?.name !== 'AxAgentClarificationError') return;
-  const { question, clarification } = error as { question?: unknown; clarification?: unknown };
-  operation.recordOutput({ clarification: clarification ?? question });
+  if (readProperty(error, 'name') !== 'AxAgentClarificationError') return;
+  const asked = readProperty(error, 'clarification') ?? readProperty(error, 'question');
+  operation.recordOutput({ clarification: asked });
 }
 
 export const agentHooks: readonly Hook[] = [

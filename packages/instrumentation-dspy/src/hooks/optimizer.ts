@@ -42,7 +42,7 @@ interface Compile {
   readonly options: object | undefined;
 }
 
-type Read = (self: Record<string, unknown>, args: readonly unknown[]) => Compile;
+type Read = (self: object, args: readonly unknown[]) => Compile;
 
 /** A compile under way: everything in it that the optimizer announces. */
 class CompileRun {
@@ -88,7 +88,7 @@ function compileKind(read: Read): CallKind {
   return asRun({
     role: 'program',
     children: (settings) => (settings.recordOptimizerCalls ? 'nested' : 'summed'),
-    subject(_copy, self: Record<string, unknown>, args, settings) {
+    subject(_copy, self: object, args, settings) {
       const type = typeOf(self);
       const compile = read(self, args);
       const { program } = compile;
@@ -305,8 +305,8 @@ const readCompile: Read = (self, args) => {
   const options = args[hasExamples ? 3 : 2] as object | undefined;
   return {
     program: args[0] as Program & object,
-    examples: hasExamples ? args[1] : self.examples,
-    validation: readProperty(options, 'validationExamples') ?? self.validationSet,
+    examples: hasExamples ? args[1] : readProperty(self, 'examples'),
+    validation: readProperty(options, 'validationExamples') ?? readProperty(self, 'validationSet'),
     metric: args[hasExamples ? 2 : 1] as Method | undefined,
     options,
   };
@@ -314,7 +314,7 @@ const readCompile: Read = (self, args) => {
 
 /** `evolve(examples, metric, options)` of a playbook that is bound to a program. */
 const readEvolve: Read = (self, args) => ({
-  program: self.program as (Program & object) | undefined,
+  program: readProperty(self, 'program') as (Program & object) | undefined,
   examples: args[0],
   validation: undefined,
   metric: args[1] as Method | undefined,
@@ -325,7 +325,7 @@ const readEvolve: Read = (self, args) => ({
 const readDataset: Read = (self, args) => {
   const [dataset, options] = args;
   return {
-    program: (self.agent ?? self) as Program & object,
+    program: (readProperty(self, 'agent') ?? self) as Program & object,
     examples: Array.isArray(dataset) ? dataset : readProperty(dataset, 'train'),
     validation: readProperty(dataset, 'validation'),
     metric: readProperty(options, 'metric') as Method | undefined,
@@ -335,8 +335,9 @@ const readDataset: Read = (self, args) => {
 
 /** `optimize(options)` of a learning program, up to Ax 20. */
 const readLearn: Read = (self, [options]) => ({
-  program: self.gen as (Program & object) | undefined,
-  examples: readProperty(options, 'examples') ?? readProperty(self.options, 'examples'),
+  program: readProperty(self, 'gen') as (Program & object) | undefined,
+  examples:
+    readProperty(options, 'examples') ?? readProperty(readProperty(self, 'options'), 'examples'),
   validation: undefined,
   metric: readProperty(options, 'metric') as Method | undefined,
   options: options as object | undefined,

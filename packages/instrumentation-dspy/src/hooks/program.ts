@@ -1,4 +1,5 @@
 import type { Attributes } from '@opentelemetry/api';
+import { askAx } from '../ask.js';
 import {
   DSPY_ASSERTS_COUNT,
   DSPY_DEMOS_COUNT,
@@ -9,10 +10,11 @@ import {
   DSPY_SIGNATURE,
   DSPY_SIGNATURE_FIELDS,
 } from '../attributes/dspy.js';
+import { readArray, readProperty, readText } from '../capture/read.js';
 import { safeString } from '../capture/redact.js';
 import { serializeText } from '../capture/serialize.js';
 import { describeSignature, type SignatureDescription } from '../capture/signature.js';
-import { nameOfAxClass, typeOf } from '../copy.js';
+import { isOfAxClass, nameOfAxClass, typeOf } from '../copy.js';
 import type { Subject } from '../execution/kinds.js';
 import type { Operation } from '../execution/operation.js';
 import type { Settings } from '../settings.js';
@@ -28,10 +30,6 @@ export interface Program {
   readonly examples?: unknown;
   readonly asserts?: unknown;
   readonly options?: Readonly<Record<string, unknown>> | null;
-  getSignature?(): unknown;
-  /** Of a flow: what its `getSignature` makes a program for, which a run would then make again. */
-  inferSignatureFromFlow?(): unknown;
-  getInstruction?(): unknown;
 }
 
 /** What a program says of itself beyond Ax: docs/attributes.md, `dspy.module.version`. */
@@ -44,7 +42,7 @@ interface ProgramIdentity {
 const IDENTITY = Symbol.for('hokusai.dspy.program');
 
 export function identityOf(program: object): ProgramIdentity | undefined {
-  const identity: unknown = (program as { [IDENTITY]?: unknown })[IDENTITY];
+  const identity = readProperty(program, IDENTITY);
   return typeof identity === 'object' && identity !== null ? identity : undefined;
 }
 
@@ -58,9 +56,9 @@ export function nameOfProgram(
   program: Program & object,
   callOptions: { readonly traceLabel?: unknown } | undefined,
 ): string {
-  const callLabel = textOf(callOptions?.traceLabel);
+  const callLabel = labelOf(callOptions);
   const node = callLabel === undefined ? undefined : nodeOf(callLabel);
-  const ownLabel = textOf(program.traceLabel) ?? textOf(program.options?.traceLabel);
+  const ownLabel = labelOf(program) ?? labelOf(readProperty(program, 'options'));
   const label = (node === undefined ? callLabel : undefined) ?? ownLabel ?? node;
   if (label !== undefined) return safeString(label, MAX_NAME_BYTES);
   const type = typeOf(program);
@@ -74,6 +72,10 @@ export function nameOfProgram(
   );
 }
 
+function labelOf(value: unknown): string | undefined {
+  return textOf(readProperty(value, 'traceLabel'));
+}
+
 /** A flow labels the call of a node `Node:NAME`, or `Node:NAME (LABEL)` when the flow has a label. */
 function nodeOf(label: string): string | undefined {
   return /^Node:(\S+)/.exec(label)?.[1];
@@ -85,12 +87,20 @@ function textOf(value: unknown): string | undefined {
 
 /** The program's signature object. The field first: `getSignature` copies the signature. */
 export function signatureOf(program: Program): unknown {
-  return (
-    program.signature ??
-    program.fullSignature ??
-    program.inferSignatureFromFlow?.() ??
-    program.getSignature?.()
-  );
+  const signature =
+    readProperty(program, 'signature') ??
+    readProperty(program, 'fullSignature') ??
+    // Of a flow: what its `getSignature` makes a program for, which a run would then make again.
+    askAx(program, 'inferSignatureFromFlow') ??
+    askAx(program, 'getSignature');
+  // It is asked in its turn.
+  const isAx = typeof signature === 'object' && signature !== null && isOfAxClass(signature);
+  return isAx ? signature : undefined;
+}
+
+/** The program's instruction, where it is Ax that says it or a field that holds it. */
+export function instructionOf(program: Program): string | undefined {
+  return textOf(askAx(program, 'getInstruction')) ?? textOf(readProperty(program, 'instruction'));
 }
 
 interface KnownSubject {
@@ -110,9 +120,9 @@ export function subjectOfProgram(
   settings: Settings,
   build: (name: string) => Subject,
 ): Subject {
-  const callLabel = callOptions?.traceLabel;
-  const ownLabel = program.traceLabel;
-  const { signature } = program;
+  const callLabel = readProperty(callOptions, 'traceLabel');
+  const ownLabel = readProperty(program, 'traceLabel');
+  const signature = readProperty(program, 'signature');
   const known = subjects.get(program);
   if (
     known !== undefined &&
@@ -129,7 +139,7 @@ export function subjectOfProgram(
 }
 
 function withVersion(program: object, subject: Subject): Subject {
-  const version = textOf(identityOf(program)?.version);
+  const version = readText(identityOf(program), 'version');
   if (version === undefined) return subject;
   const attributes = {
     ...subject.attributes,
@@ -141,7 +151,7 @@ function withVersion(program: object, subject: Subject): Subject {
 interface Description {
   readonly settings: Settings;
   readonly signature: SignatureDescription | undefined;
-  readonly instruction: unknown;
+  readonly instruction: string | undefined;
   readonly demos: number;
   readonly examples: number;
   readonly asserts: number;
@@ -155,10 +165,10 @@ const descriptions = new WeakMap<object, Description>();
 export function describeProgram(operation: Operation, program: Program & object): void {
   const { settings } = operation;
   const signature = settings.signatures ? describeSignature(signatureOf(program)) : undefined;
-  const instruction = program.getInstruction?.();
-  const demos = lengthOf(program.demos);
-  const examples = lengthOf(program.examples);
-  const asserts = lengthOf(program.asserts);
+  const instruction = instructionOf(program);
+  const demos = lengthOf(program, 'demos');
+  const examples = lengthOf(program, 'examples');
+  const asserts = lengthOf(program, 'asserts');
   let known = descriptions.get(program);
   if (
     known === undefined ||
@@ -180,7 +190,7 @@ export function describeProgram(operation: Operation, program: Program & object)
 function attributesOf(
   settings: Settings,
   described: SignatureDescription | undefined,
-  instruction: unknown,
+  instruction: string | undefined,
   demos: number,
   examples: number,
   asserts: number,
@@ -193,7 +203,7 @@ function attributesOf(
     attributes[DSPY_SIGNATURE] = text;
     attributes[DSPY_SIGNATURE_FIELDS] = fields;
   }
-  const prompt = textOf(instruction) ?? described?.description;
+  const prompt = instruction ?? described?.description;
   if (settings.signatures && settings.inputs && prompt !== undefined) {
     const recorded = serializeText(prompt, settings.serialize);
     attributes[DSPY_INSTRUCTION] = recorded.text;
@@ -205,8 +215,8 @@ function attributesOf(
   return { attributes, truncated };
 }
 
-function lengthOf(value: unknown): number {
-  return Array.isArray(value) ? value.length : 0;
+function lengthOf(program: Program, list: 'demos' | 'examples' | 'asserts'): number {
+  return readArray(readProperty(program, list)).length;
 }
 
 /** Scalar options that change what a program does. Anything else in the options may be content or a service. */
@@ -234,14 +244,15 @@ export function recordOptions(
   callOptions: Readonly<Record<string, unknown>> | undefined,
 ): void {
   let options: Record<string, unknown> | undefined;
+  const own = readProperty(program, 'options');
   for (const name of OPTION_NAMES) {
-    const value = callOptions?.[name] ?? program.options?.[name];
+    const value = readProperty(callOptions, name) ?? readProperty(own, name);
     if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') {
       options ??= {};
       options[name] = value;
     }
   }
-  const picker = callOptions?.resultPicker ?? program.options?.resultPicker;
+  const picker = readProperty(callOptions, 'resultPicker') ?? readProperty(own, 'resultPicker');
   if (typeof picker === 'function') {
     options ??= {};
     options.resultPicker = picker.name === '' ? 'custom' : safeString(picker.name);

@@ -21,9 +21,9 @@ const MAX_DOCUMENTS = 16;
 /** `AxEmbeddingAdapter.embedAdapter(text, options)`: embeds the text and hands the vector to the user's search. */
 const embeddingSearch: CallKind = {
   role: 'step',
-  subject: (_copy, self: { readonly info?: { readonly name?: unknown } }, _args, settings) =>
+  subject: (_copy, self: object, _args, settings) =>
     subjectOf(settings, {
-      name: safeString(readText(self.info, 'name') ?? typeOf(self), 128),
+      name: safeString(readText(readProperty(self, 'info'), 'name') ?? typeOf(self), 128),
       type: 'retriever',
       operation: 'retrieval',
       kind: 'RETRIEVER',
@@ -40,24 +40,16 @@ const embeddingSearch: CallKind = {
   finished: (operation, result) => recordDocuments(operation, result, result),
 };
 
-interface Query {
-  readonly table?: unknown;
-  readonly namespace?: unknown;
-  readonly text?: unknown;
-  readonly id?: unknown;
-  readonly values?: unknown;
-}
-
 /** `AxDBBase.query`, of Ax up to 19: a vector, an id or a text; answered with matches. */
 const vectorQuery: CallKind = {
   role: 'step',
   spanKind: SpanKind.CLIENT,
-  subject(_copy, self: { readonly name?: unknown }, args, settings) {
-    const query = args[0] as Query | undefined;
+  subject(_copy, self: object, args, settings) {
     const database = safeString(readText(self, 'name') ?? typeOf(self), 128);
     const attributes: Attributes = {};
-    if (settings.genAi && typeof query?.table === 'string') {
-      attributes[GEN_AI_DATA_SOURCE_ID] = safeString(query.table, 128);
+    const table = readText(args[0], 'table');
+    if (settings.genAi && table !== undefined) {
+      attributes[GEN_AI_DATA_SOURCE_ID] = safeString(table, 128);
     }
     return subjectOf(settings, {
       name: database,
@@ -69,8 +61,13 @@ const vectorQuery: CallKind = {
   },
   // The vector itself is large, and its text can be guessed from it.
   input(_self, args) {
-    const { values, ...query } = (args[0] ?? {}) as Query;
-    return Array.isArray(values) ? { ...query, dimensions: values.length } : query;
+    const query: Record<string, unknown> = {};
+    for (const name of Object.keys(args[0] ?? {})) {
+      const value = readProperty(args[0], name);
+      if (name !== 'values') query[name] = value;
+      else if (Array.isArray(value)) query.dimensions = value.length;
+    }
+    return query;
   },
   finished: (operation, result) =>
     recordDocuments(operation, result, readProperty(result, 'matches')),
@@ -107,7 +104,10 @@ export function recordDocuments(operation: Operation, result: unknown, found: un
   operation.recordOutput(result);
   const { settings, attributes, inherited } = operation;
   if (!operation.recordsOutputs || settings.outputSanitizer !== undefined) return;
-  const documents = readArray(found).map(toDocument);
+  const list = readArray(found);
+  const documents = Array.from({ length: list.length }, (_, index) =>
+    toDocument(readProperty(list, index)),
+  );
   if (settings.genAi) {
     const scored = documents.filter(({ id, score }) => id !== undefined && score !== undefined);
     if (scored.length > 0) {

@@ -2,6 +2,7 @@ import { DSPY_ATTEMPTS, DSPY_OPTIONS, DSPY_ROUTER_SERVICE } from '../attributes/
 import { GEN_AI_WORKFLOW_NAME } from '../attributes/gen-ai.js';
 import { subjectOf } from '../attributes/subject.js';
 import { createStreamAssembler, toOutputMessages } from '../capture/messages.js';
+import { readProperty } from '../capture/read.js';
 import { safeString } from '../capture/redact.js';
 import { typeOf } from '../copy.js';
 import { diagnostics } from '../diagnostics.js';
@@ -9,22 +10,15 @@ import type { CallKind } from '../execution/kinds.js';
 import type { Operation } from '../execution/operation.js';
 import { tapStream } from '../execution/readable.js';
 import { activeOperation } from './run.js';
-import type { Service } from './service.js';
+import { MAX_NAME_BYTES, nameOfService } from './service.js';
 import { type ServiceCall, simpleCall } from './service-call.js';
 import { SubjectCache } from './subject-cache.js';
 import type { Hook, Wrapper } from './types.js';
 
 /** What the hooks read of a balancer or router: where it keeps the service it has just chosen. */
 interface Router {
-  readonly currentService?: Service;
-  readonly lastUsedService?: Service;
-}
-
-interface RoutedRequest {
-  readonly chatPrompt?: unknown;
-  readonly texts?: unknown;
-  readonly model?: unknown;
-  readonly embedModel?: unknown;
+  readonly currentService?: unknown;
+  readonly lastUsedService?: unknown;
 }
 
 /** One call of a router, which may reach several services. */
@@ -41,7 +35,8 @@ class RouterRun {
   reach(call: Operation): void {
     this.#latest = call;
     this.operation.attributes[DSPY_ATTEMPTS] = ++this.#calls;
-    this.name(this.router.currentService ?? this.router.lastUsedService);
+    const { router } = this;
+    this.name(readProperty(router, 'currentService') ?? readProperty(router, 'lastUsedService'));
   }
 
   /** The service called last has failed, and the next one is tried. */
@@ -49,10 +44,10 @@ class RouterRun {
     this.operation.attempt(Math.max(0, this.#calls - 1), this.#latest?.failure);
   }
 
-  name(service: Service | undefined): void {
-    const name = service?.getName?.();
-    if (typeof name !== 'string' || name === '') return;
-    this.operation.attributes[DSPY_ROUTER_SERVICE] = safeString(name, 128);
+  name(service: unknown): void {
+    const name = nameOfService(service);
+    if (name === undefined) return;
+    this.operation.attributes[DSPY_ROUTER_SERVICE] = safeString(name, MAX_NAME_BYTES);
   }
 }
 
@@ -87,15 +82,17 @@ const routing: CallKind = {
         diagnostics.fault('router.reach', fault);
       }
     };
-    const request = args[0] as RoutedRequest;
-    const model = request?.model ?? request?.embedModel;
+    const [request] = args;
+    const model = readProperty(request, 'model') ?? readProperty(request, 'embedModel');
     if (typeof model === 'string') operation.json(DSPY_OPTIONS, { model });
     const { settings } = operation;
     if (operation.parent !== undefined) return;
-    if (settings.inputMessages && request?.chatPrompt !== undefined) {
-      operation.recordInput({ chatPrompt: request.chatPrompt });
-    } else if (settings.embeddingText && request?.texts !== undefined) {
-      operation.recordInput({ texts: request.texts });
+    const chatPrompt = readProperty(request, 'chatPrompt');
+    const texts = readProperty(request, 'texts');
+    if (settings.inputMessages && chatPrompt !== undefined) {
+      operation.recordInput({ chatPrompt });
+    } else if (settings.embeddingText && texts !== undefined) {
+      operation.recordInput({ texts });
     }
   },
 };
@@ -139,9 +136,9 @@ function tap(operation: Operation, stream: ReadableStream): ReadableStream {
 
 /** `AxProviderRouter.chat` says how it chose, beside the response. */
 function settleProvider(operation: Operation, result: unknown): unknown {
-  const routed = result as { response?: unknown; routing?: { provider?: Service } } | undefined;
+  const routed = result as { readonly response?: unknown } | undefined;
   try {
-    runOf(operation)?.name(routed?.routing?.provider);
+    runOf(operation)?.name(readProperty(readProperty(routed, 'routing'), 'provider'));
   } catch (fault) {
     diagnostics.fault('router.settle', fault);
   }

@@ -1,3 +1,4 @@
+import { ask } from '../ask.js';
 import { DSPY_RUN_ARTIFACTS, DSPY_RUN_METRICS, DSPY_RUN_PARAMS } from '../attributes/dspy.js';
 import {
   INPUT_MIME_TYPE,
@@ -12,7 +13,7 @@ import { safeString } from '../capture/redact.js';
 import { serialize } from '../capture/serialize.js';
 import { describeSignature } from '../capture/signature.js';
 import type { Operation } from '../execution/operation.js';
-import { type Program, signatureOf } from './program.js';
+import { instructionOf, type Program, signatureOf } from './program.js';
 
 interface Metric {
   readonly key: string;
@@ -48,18 +49,10 @@ export class RunRecord {
    * numbers and switches it was called with.
    */
   model(service: unknown): void {
-    const ask = (name: string): unknown => {
-      const method = readProperty(service, name);
-      try {
-        return typeof method === 'function' ? method.call(service) : undefined;
-      } catch {
-        return undefined;
-      }
-    };
-    const model = ask('getLastUsedChatModel');
+    const model = ask(service, 'getLastUsedChatModel');
     if (typeof model !== 'string') return;
-    const name = ask('getName');
-    const config = Object.entries(ask('getLastUsedModelConfig') ?? {}).filter(
+    const name = ask(service, 'getName');
+    const config = Object.entries(ask(service, 'getLastUsedModelConfig') ?? {}).filter(
       ([, value]) => typeof value === 'number' || typeof value === 'boolean',
     );
     this.param(
@@ -219,12 +212,12 @@ export function stateOfProgram(operation: Operation, program: Program | undefine
     ? describeSignature(signatureOf(program))
     : undefined;
   const demos = readArray(readProperty(program, 'demos'));
-  const instruction = program.getInstruction?.();
+  const instruction = instructionOf(program);
   return {
     ...(signature === undefined
       ? {}
       : { signature: signature.text, fields: JSON.parse(signature.fields) as unknown }),
-    ...(typeof instruction === 'string' ? { instruction } : {}),
+    ...(instruction === undefined ? {} : { instruction }),
     ...(!isSanitized(operation) && demos.length > 0 ? { demos } : {}),
   };
 }

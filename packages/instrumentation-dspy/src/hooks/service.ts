@@ -1,17 +1,15 @@
 import type { Attributes } from '@opentelemetry/api';
+import { ask, askOnce } from '../ask.js';
 import { GEN_AI_PROVIDER_NAME, SERVER_ADDRESS, SERVER_PORT } from '../attributes/gen-ai.js';
 import { LLM_PROVIDER, LLM_SYSTEM } from '../attributes/openinference.js';
 import { providerOf, serverOf } from '../attributes/provider.js';
 import { readProperty } from '../capture/read.js';
 import { safeString } from '../capture/redact.js';
-import { diagnostics } from '../diagnostics.js';
 import type { Settings } from '../settings.js';
 
 /** What the hooks read of an Ax AI service. Which of it exists depends on class and version. */
 export interface Service {
   readonly apiURL?: unknown;
-  getName?(): unknown;
-  getEstimatedCost?(modelUsage: unknown): unknown;
 }
 
 export interface ServiceDescription {
@@ -28,13 +26,14 @@ const byService = new WeakMap<object, ServiceDescription>();
 /** Services may be made anew for every request or tenant: those alike share a description. */
 let byName: ServiceDescription[] = [];
 const MAX_NAMES = 32;
+export const MAX_NAME_BYTES = 128;
 
 /** Provider and server of a service, built once. */
 export function describeService(service: Service & object, settings: Settings): ServiceDescription {
   const ofService = byService.get(service);
   const url = readProperty(service, 'apiURL');
   if (ofService?.settings === settings && ofService.url === url) return ofService;
-  const name = nameOf(service);
+  const name = safeString(nameOfService(service) ?? 'unknown', MAX_NAME_BYTES);
   let known = byName.find(
     (each) => each.settings === settings && each.name === name && each.url === url,
   );
@@ -64,23 +63,15 @@ function createDescription(name: string, url: unknown, settings: Settings): Serv
   return { settings, name, url, identity, fixed };
 }
 
-/** What a service calls itself. One of the user's own making may fail at it. */
-function nameOf(service: Service): string {
-  try {
-    return safeString(service.getName?.() ?? 'unknown', 128);
-  } catch {
-    return 'unknown';
-  }
+/** What a service calls itself. */
+export function nameOfService(service: unknown): string | undefined {
+  const name = askOnce(service, 'getName');
+  return typeof name === 'string' && name !== '' ? name : undefined;
 }
 
-/** What Ax estimates a call to have cost, in US dollars; `undefined` where it knows no price. */
+/** What a service estimates a call to have cost, in US dollars; `undefined` where it knows no price. */
 export function costOf(service: Service, modelUsage: unknown): number | undefined {
   if (modelUsage === undefined || modelUsage === null) return undefined;
-  try {
-    const cost = service.getEstimatedCost?.(modelUsage);
-    return typeof cost === 'number' && cost > 0 && Number.isFinite(cost) ? cost : undefined;
-  } catch (fault) {
-    diagnostics.fault('service.cost', fault);
-    return undefined;
-  }
+  const cost = ask(service, 'getEstimatedCost', modelUsage);
+  return typeof cost === 'number' && cost > 0 && Number.isFinite(cost) ? cost : undefined;
 }

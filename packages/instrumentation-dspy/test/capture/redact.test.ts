@@ -167,6 +167,11 @@ describe('redactCredentials', () => {
   it.each([
     ['https://user:p@ss@host/x?key=AIzaSyA-1234&alt=sse', 'https://host/x?key=[REDACTED]&alt=sse'],
     ['Authorization: Bearer abc123def456', 'Authorization: [REDACTED]'],
+    ['Error: password=hunter2', 'Error: password=[REDACTED]'],
+    ['note: apiKey: hunter2, x: y', 'note: apiKey: [REDACTED], x: y'],
+    ['config: {password: hunter2}', 'config: {password: [REDACTED]}'],
+    ['headers: Authorization: Bearer hunter2', 'headers: Authorization: [REDACTED]'],
+    ['passed=true password: none', 'passed=true password: [REDACTED]'],
     ['got Bearer eyJ0eXAi.x1 here', 'got Bearer [REDACTED] here'],
     [
       'Incorrect API key provided: sk-proj-abcdefgh12345678.',

@@ -589,6 +589,18 @@ describe('serialize', () => {
       });
     });
 
+    it('takes names that were given as private out of errors, whatever their class', () => {
+      const matches = createKeyMatcher(['ssn']);
+      for (const error of [
+        new Error('ssn=hunter2'),
+        new DOMException('ssn=hunter2', 'AbortError'),
+      ]) {
+        const json = toJson({ error }, { isSensitiveKey: matches });
+        expect(json).toContain(`"name":"${error.name}","message":"ssn=[REDACTED]"`);
+        expect(json).not.toContain('hunter2');
+      }
+    });
+
     it('applies the redactor to numbers and names', () => {
       const redactText = (text: string): string => text.replaceAll('123456789', '[ssn]');
       expect(

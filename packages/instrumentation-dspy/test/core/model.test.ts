@@ -1,7 +1,7 @@
 import * as ax from '@ax-llm/ax';
 import { context, createContextKey, trace } from '@opentelemetry/api';
 import type { ReadableSpan } from '@opentelemetry/sdk-trace-base';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { diagnostics } from '../../src/diagnostics.js';
 import { mockService } from '../support/mock-service.js';
 import { startTracing, type Tracing } from '../support/tracing.js';
@@ -25,6 +25,7 @@ beforeAll(() => {
   tracing = startTracing([ax]);
 });
 afterEach(() => {
+  vi.restoreAllMocks();
   tracing.instrumentation.setConfig({});
   tracing.reset();
   expect(diagnostics.count()).toBe(0);
@@ -65,9 +66,8 @@ describe('a model call', () => {
   });
 
   it('has every count, and its program the sums', async () => {
-    const service = mockService(ax, { response: { modelUsage: USAGE } });
-    service.getEstimatedCost = () => 0.25;
-    await generator().forward(service, QUESTION);
+    vi.spyOn(ax.AxMockAIService.prototype, 'getEstimatedCost').mockReturnValue(0.25);
+    await generator().forward(mockService(ax, { response: { modelUsage: USAGE } }), QUESTION);
     expect(tracing.span('chat').attributes).toMatchObject({
       'gen_ai.usage.input_tokens': 110,
       'gen_ai.usage.output_tokens': 20,
