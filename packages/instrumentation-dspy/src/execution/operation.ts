@@ -34,6 +34,7 @@ import type { ContentOptions, Settings } from '../settings.js';
 import { contextOf, type TraceValues } from './context.js';
 import { isFailure, outcomeOf, outcomeOfOpen } from './ending.js';
 import type { CallKind, ChildMode } from './kinds.js';
+import { rememberSecrets } from './remember.js';
 import { sanitizeInput, sanitizeOutput, WITHHELD } from './sanitize.js';
 import { sum, Totals } from './totals.js';
 
@@ -47,6 +48,8 @@ export interface Inherited {
   dropped: boolean;
   /** A sanitizer removed what cannot be searched for in text: text made from the inputs is withheld. */
   uncertain: boolean;
+  /** How often private values were remembered. Default 0. */
+  remembered?: number;
 }
 
 /** Operations under way in this process. */
@@ -281,10 +284,18 @@ export class Operation {
     value: unknown,
     options: ContentOptions,
   ): string | undefined {
-    const isText = typeof value === 'string';
-    const recorded = isText ? this.text(name, value, options) : this.json(name, value, options);
-    this.set(mimeName, isText ? MIME_TEXT : MIME_JSON);
-    return recorded;
+    if (typeof value === 'string') {
+      const text = this.text(name, value, options);
+      this.set(mimeName, MIME_TEXT);
+      return text;
+    }
+    const { json, truncated, secrets } = serialize(value, options);
+    if (truncated) this.markTruncated(name);
+    // What stands under the name of a credential here stands without it in a prompt.
+    if (secrets !== undefined) rememberSecrets(this, secrets);
+    this.set(name, json);
+    this.set(mimeName, MIME_JSON);
+    return json;
   }
 
   #write(outcome: Outcome): void {

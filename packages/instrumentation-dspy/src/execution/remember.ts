@@ -1,0 +1,54 @@
+import { createValueRedactor } from '../capture/redact.js';
+import type { TextRedactor } from '../capture/serialize.js';
+import type { Operation } from './operation.js';
+
+/** A call that knows of private values, and those around it. */
+export type Remembering = Pick<Operation, 'inherited'> & Partial<Pick<Operation, 'parent'>>;
+
+/** Times that values are remembered for one call; with more, its text is withheld. */
+const MAX_TIMES = 256;
+
+/**
+ * Remembers what of `original` is not in `sanitized`, so that no text made of it (prompts, replies, errors, tool
+ * arguments) brings it back: of the call, of those below, and of those around, where its errors surface.
+ */
+export function rememberRemoved(call: Remembering, original: unknown, sanitized: unknown): void {
+  const redactor = createValueRedactor(original, sanitized);
+  if (redactor === undefined) return;
+  const { redact, uncertain } = redactor;
+  add(call, redact, uncertain);
+  // What cannot be searched for withholds text: below, and not of all that goes on around.
+  if (uncertain) return;
+  for (let around = call.parent; around !== undefined; around = around.parent) {
+    add(around, redact, false);
+  }
+}
+
+/** The same for values that were left out for their names. */
+export function rememberSecrets(call: Remembering, secrets: readonly unknown[]): void {
+  const { redactText } = call.inherited.serialize;
+  const isKnown = (secret: unknown): boolean =>
+    redactText !== undefined && typeof secret === 'string' && redactText(secret) !== secret;
+  const unknown = secrets.filter((secret) => !isKnown(secret));
+  if (unknown.length > 0) rememberRemoved(call, unknown, undefined);
+}
+
+function add(call: Remembering, redact: TextRedactor, uncertain: boolean): void {
+  const { inherited } = call;
+  const { serialize, remembered = 0 } = inherited;
+  const isFull = remembered >= MAX_TIMES;
+  call.inherited = {
+    ...inherited,
+    serialize: isFull
+      ? serialize
+      : { ...serialize, redactText: both(serialize.redactText, redact) },
+    uncertain: inherited.uncertain || uncertain || isFull,
+    remembered: remembered + 1,
+  };
+}
+
+function both(first: TextRedactor | undefined, second: TextRedactor): TextRedactor {
+  if (first === undefined) return second;
+  const overlap = Math.max(first.overlap ?? 0, second.overlap ?? 0);
+  return Object.assign((text: string) => second(first(text)), { overlap });
+}
