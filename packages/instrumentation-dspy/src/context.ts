@@ -8,12 +8,12 @@ import {
 } from './attributes/dspy.js';
 import { GEN_AI_CONVERSATION_ID } from './attributes/gen-ai.js';
 import { METADATA, SESSION_ID, USER_ID } from './attributes/openinference.js';
-import { createKeyMatcher, safeString } from './capture/redact.js';
+import { safeString } from './capture/redact.js';
 import { toJson } from './capture/serialize.js';
 import { diagnostics } from './diagnostics.js';
 import { type TraceValues, traceValuesOf, withTraceValues } from './execution/context.js';
 import { runIn } from './execution/run-in.js';
-import { tagAttributes } from './settings.js';
+import { type Settings, tagAttributes } from './settings.js';
 
 /** What executions within {@link withTraceContext} belong to. */
 export interface TraceContext {
@@ -52,8 +52,8 @@ const FIELDS: readonly (keyof TraceContext)[] = [
   'prompts',
 ];
 
-/** Bytes of `metadata` that are kept; values under names of credentials are not. */
-const METADATA_OPTIONS = { maxBytes: 16_384, isSensitiveKey: createKeyMatcher() };
+/** Bytes of `metadata` that are kept. */
+const MAX_METADATA_BYTES = 16_384;
 
 /**
  * Runs `fn` with session, user, tags and so on for every execution in it, also across `await`, timers
@@ -100,8 +100,22 @@ function identityOf(given: TraceContext): Attributes | undefined {
   return orNothing(identity);
 }
 
-function outermostOf(given: TraceContext): Attributes | undefined {
-  const outermost: Attributes = { ...tagAttributes(given.tags) };
+/** Made when the first span is recorded: what of it is private is up to the settings. */
+function outermostOf(given: TraceContext): TraceValues['outermost'] {
+  let known:
+    | { readonly settings: Settings; readonly attributes: Attributes | undefined }
+    | undefined;
+  return (settings) => {
+    if (known?.settings !== settings) {
+      known = { settings, attributes: outermostAttributes(given, settings) };
+    }
+    return known.attributes;
+  };
+}
+
+function outermostAttributes(given: TraceContext, settings: Settings): Attributes | undefined {
+  const { isSensitiveKey } = settings.serialize;
+  const outermost: Attributes = { ...tagAttributes(given.tags, isSensitiveKey) };
   setText(outermost, DSPY_CLIENT_REQUEST_ID, given.clientRequestId);
   if (given.prompts !== undefined && given.prompts.length > 0) {
     const prompts = Array.from(given.prompts, ({ name, version }) => ({
@@ -111,7 +125,8 @@ function outermostOf(given: TraceContext): Attributes | undefined {
     outermost[DSPY_PROMPTS] = toJson(prompts);
   }
   if (given.metadata !== undefined && Object.keys(given.metadata).length > 0) {
-    outermost[METADATA] = toJson(given.metadata, METADATA_OPTIONS);
+    const options = { maxBytes: MAX_METADATA_BYTES, isSensitiveKey };
+    outermost[METADATA] = toJson(given.metadata, options);
   }
   return orNothing(outermost);
 }

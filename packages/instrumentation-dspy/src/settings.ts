@@ -1,11 +1,15 @@
+import { types } from 'node:util';
 import type { Attributes } from '@opentelemetry/api';
 import { DSPY_TAG_PREFIX } from './attributes/dspy.js';
 import { TAG_TAGS } from './attributes/openinference.js';
 import { createKeyMatcher, safeString } from './capture/redact.js';
+import { REDACTED } from './capture/redacted.js';
+import { isSecret } from './capture/scrub.js';
 import type { SerializeOptions } from './capture/serialize.js';
 import { DEFAULT_MAX_BYTES } from './capture/serialize.js';
 import { diagnostics } from './diagnostics.js';
 import { type Env, readContentSwitches, readVariable } from './env.js';
+import { isObjectPrototype } from './execution/clone.js';
 import { samplingThreshold } from './sampling.js';
 import type { DspyInstrumentationConfig } from './types.js';
 
@@ -67,6 +71,7 @@ export const OPTION_NAMES: readonly string[] = Object.keys(OPTIONS);
 
 /** Options whose misreading would record what was to stay private: the private side is taken. */
 const PRIVATE_SIDE: Partial<Record<keyof DspyInstrumentationConfig, boolean>> = {
+  enabled: false,
   logInputs: false,
   logOutputs: false,
   logSignatures: false,
@@ -79,14 +84,18 @@ const GUARDS = ['inputSanitizer', 'outputSanitizer', 'redactKeys'] as const;
 /** Stands for an option that throws when it is read: a value of no kind. */
 const UNREADABLE = Symbol('unreadable');
 
+/** Prototypes looked at; a proxy can make a chain without end. */
+const MAX_HOPS = 16;
+
 /**
- * The options as a plain object that can be read without a throw. Where not even their names can be
- * read, what was to stay private is not known either, and no content is recorded.
+ * The options as a plain object that can be read without a throw, those that a class or a prototype
+ * gives included. Where their names cannot be read, what was to stay private is not known either, and
+ * no content is recorded.
  */
 export function plainOptions(config: DspyInstrumentationConfig = {}): DspyInstrumentationConfig {
   const options: Record<string, unknown> = {};
   try {
-    for (const name of Object.keys(config)) options[name] = readOption(config, name);
+    for (const name of namesOf(config)) options[name] = readOption(config, name);
   } catch {
     diagnostics.warnOnce(
       'options',
@@ -97,9 +106,35 @@ export function plainOptions(config: DspyInstrumentationConfig = {}): DspyInstru
   return options;
 }
 
+/** @throws What a proxy throws; TypeError for what is no object of options. */
+function namesOf(config: unknown): Set<string> {
+  if (typeof config !== 'object' || config === null || isBuiltIn(config)) {
+    throw new TypeError('not an object of options');
+  }
+  const names = new Set<string>();
+  let level: object | null = config;
+  for (let hops = 0; level !== null && !isObjectPrototype(level); hops++) {
+    if (hops === MAX_HOPS) throw new RangeError('prototypes without end');
+    for (const name of Object.getOwnPropertyNames(level)) {
+      // What a class has of methods beside is its own affair.
+      const isMethod = typeof Object.getOwnPropertyDescriptor(level, name)?.value === 'function';
+      if (level === config || !isMethod || Object.hasOwn(OPTIONS, name)) names.add(name);
+    }
+    level = Object.getPrototypeOf(level);
+  }
+  return names;
+}
+
+/** Objects whose contents are not their properties. */
+function isBuiltIn(value: object): boolean {
+  return Array.isArray(value) || types.isMap(value) || types.isSet(value) || types.isDate(value);
+}
+
 function readOption(config: object, name: string): unknown {
   try {
     const value = (config as Record<string, unknown>)[name];
+    // A method needs its object.
+    if (typeof value === 'function' && !Object.hasOwn(config, name)) return value.bind(config);
     // A proxy may refuse to be looked at.
     return Array.isArray(value) ? [...value] : value;
   } catch {
@@ -128,6 +163,7 @@ export function resolveSettings(
   const unguarded = isUnguarded(given);
   const inputs = (options.logInputs ?? true) && !hidden.hideInputs && !unguarded;
   const outputs = (options.logOutputs ?? true) && !hidden.hideOutputs && !unguarded;
+  const isSensitiveKey = createKeyMatcher(stringsOf(options.redactKeys));
   const samplingRate = checkSamplingRate(options.samplingRate);
   const conventions = checkConventions(options.conventions);
   const limit = Math.min(attributeLimit(env), sdkLimit);
@@ -154,18 +190,19 @@ export function resolveSettings(
     serialize: {
       maxBytes,
       keepMedia: (options.keepMedia ?? false) && !hidden.hideMedia,
-      isSensitiveKey: createKeyMatcher(stringsOf(options.redactKeys)),
+      isSensitiveKey,
     },
     artifactBytes: Math.min(maxBytes * ARTIFACT_FACTOR, limit),
     nativeSpans: options.nativeSpans ?? false,
     recordOptimizerCalls: options.recordOptimizerCalls ?? false,
-    tags: customTagAttributes(options.customTags),
+    tags: customTagAttributes(options.customTags, isSensitiveKey),
   });
 }
 
 /** Trace tags as attributes: OpenInference's list and one attribute a tag. */
 export function tagAttributes(
   tags: Readonly<Record<string, unknown>> | undefined,
+  isSensitiveKey: SerializeOptions['isSensitiveKey'],
 ): Attributes | undefined {
   if (tags === undefined) return undefined;
   const list: string[] = [];
@@ -174,7 +211,8 @@ export function tagAttributes(
     const raw = tags[name];
     if (name === '' || raw === undefined || raw === null) continue;
     const key = safeString(name);
-    const value = safeString(raw);
+    const isPrivate = isSecret(raw) && isSensitiveKey?.(name) === true;
+    const value = isPrivate ? REDACTED : safeString(raw);
     list.push(`${key}:${value}`);
     attributes[DSPY_TAG_PREFIX + key] = value;
   }
@@ -185,9 +223,10 @@ export function tagAttributes(
 
 function customTagAttributes(
   tags: DspyInstrumentationConfig['customTags'],
+  isSensitiveKey: SerializeOptions['isSensitiveKey'],
 ): Attributes | undefined {
   try {
-    return tagAttributes(tags);
+    return tagAttributes(tags, isSensitiveKey);
   } catch {
     diagnostics.warnOnce('option customTags', 'option customTags cannot be read; no tags are set');
     return undefined;

@@ -2,8 +2,12 @@ import type { Attributes, AttributeValue } from '@opentelemetry/api';
 import { DSPY_MODULE_VERSION } from './attributes/dspy.js';
 import { GEN_AI_WORKFLOW_NAME } from './attributes/gen-ai.js';
 import { subjectOf } from './attributes/subject.js';
+import { redactSchemes } from './capture/credentials.js';
 import { safeString } from './capture/redact.js';
+import { REDACTED } from './capture/redacted.js';
+import { isSecret } from './capture/scrub.js';
 import { wellFormed } from './capture/text.js';
+import { redactUrls } from './capture/urls.js';
 import { createCopy } from './copy.js';
 import { diagnostics } from './diagnostics.js';
 import { runOperation } from './execution/call.js';
@@ -17,6 +21,7 @@ import { traceUserCall, traceUserStream } from './hooks/subclass.js';
 import type { Method } from './hooks/types.js';
 import { Patches } from './patches.js';
 import type { Recorder } from './recorder.js';
+import type { Settings } from './settings.js';
 
 /** What {@link traceCall} says of a call from its start. */
 export interface CallDescription {
@@ -129,7 +134,7 @@ const ownCall: CallKind = {
       operation: 'invoke_workflow',
       kind: 'CHAIN',
       attributes: {
-        ...(attributes !== undefined && mended(attributes)),
+        ...(attributes !== undefined && mended(attributes, settings)),
         ...(settings.genAi && { [GEN_AI_WORKFLOW_NAME]: name }),
         ...(version !== undefined && { [DSPY_MODULE_VERSION]: safeString(version) }),
       },
@@ -155,7 +160,11 @@ class OperationSpan implements CallSpan {
   }
 
   setAttributes(attributes: Attributes): void {
-    tell((given) => Object.assign(this.#operation.attributes, mended(given)), attributes);
+    const operation = this.#operation;
+    tell(
+      (given) => Object.assign(operation.attributes, mended(given, operation.settings)),
+      attributes,
+    );
   }
 
   attemptFailed(index: number, error: unknown): void {
@@ -163,19 +172,22 @@ class OperationSpan implements CallSpan {
   }
 }
 
-/** Names and texts that every backend takes, and no number that JSON does not have. */
-function mended(attributes: Attributes): Attributes {
+/** Names and texts that every backend takes, without credentials, and no number that JSON does not have. */
+function mended(attributes: Attributes, { serialize }: Settings): Attributes {
   const result: Attributes = {};
   for (const [name, value] of Object.entries(attributes)) {
+    const isPrivate = serialize.isSensitiveKey?.(name) === true;
+    const mend = (item: unknown): unknown =>
+      isPrivate && isSecret(item) ? REDACTED : mendedValue(item);
     result[wellFormed(name)] = (
-      Array.isArray(value) ? value.map(mendedValue) : mendedValue(value)
+      Array.isArray(value) ? value.map(mend) : mend(value)
     ) as AttributeValue;
   }
   return result;
 }
 
-function mendedValue<T>(value: T): T | string {
-  if (typeof value === 'string') return wellFormed(value);
+function mendedValue(value: unknown): unknown {
+  if (typeof value === 'string') return redactSchemes(redactUrls(wellFormed(value)));
   return typeof value === 'number' && !Number.isFinite(value) ? String(value) : value;
 }
 

@@ -1,3 +1,4 @@
+import { redactSchemes } from './credentials.js';
 import { boundedText } from './text.js';
 import { redactCutUrls, redactUrls } from './urls.js';
 
@@ -6,7 +7,7 @@ export { createKeyMatcher } from './key-matcher.js';
 export { createValueRedactor } from './removed-values.js';
 
 /**
- * A primitive as well-formed text without NUL and without user info in URLs; any other value as the name of its type.
+ * A primitive as well-formed text without NUL, without user info in URLs and what follows `Bearer`; any other value as the name of its type.
  * Never throws and runs no code of the value. For names, tags and log lines.
  *
  * @param maxBytes UTF-8 bytes kept. Default 1024.
@@ -15,9 +16,11 @@ export function safeString(value: unknown, maxBytes = 1024): string {
   switch (typeof value) {
     case 'string':
       return boundedText(
-        value.length > maxBytes * 2
-          ? redactCutUrls(value.slice(0, maxBytes * 2))
-          : redactUrls(value),
+        redactSchemes(
+          value.length > maxBytes * 2
+            ? redactCutUrls(value.slice(0, maxBytes * 2))
+            : redactUrls(value),
+        ),
         maxBytes,
       ).text;
     case 'function':

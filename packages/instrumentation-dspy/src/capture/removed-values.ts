@@ -126,7 +126,8 @@ class Kept {
 
   constructor(sanitized: unknown) {
     const walk = new Walk();
-    walk.visit(sanitized, undefined, (text) => {
+    // Bytes are what they are: these are the ones that stayed.
+    walk.visit(sanitized, sanitized, (text) => {
       this.leaves.add(text);
       if (this.all.length + text.length <= MAX_KEPT_CHARS) this.all += `${text}\n`;
     });

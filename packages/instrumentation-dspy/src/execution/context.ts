@@ -1,5 +1,6 @@
 import type { Attributes, Context } from '@opentelemetry/api';
 import { createContextKey, INVALID_SPAN_CONTEXT, ROOT_CONTEXT, trace } from '@opentelemetry/api';
+import type { Settings } from '../settings.js';
 import type { Inherited, Operation } from './operation.js';
 
 // The API makes context keys of equal descriptions equal, so that two copies of this package share them.
@@ -28,7 +29,7 @@ export interface TraceValues {
   /** On every span, at its start. */
   readonly identity: Attributes | undefined;
   /** On the outermost span of an execution. */
-  readonly outermost: Attributes | undefined;
+  readonly outermost: ((settings: Settings) => Attributes | undefined) | undefined;
 }
 
 export function scopeOf(context: Context): Scope {

@@ -143,11 +143,13 @@ function start(
   }
   const span = copy.recorder.tracer.startSpan(subject.spanName, spanOptions, home);
   const operation = new Operation(copy, settings, kind, span, above, own, duplicate, home);
-  if (above === undefined || linked) {
+  if (!operation.recording) {
+    // Nothing is written of what is not recorded.
+  } else if (above === undefined || linked) {
     operation.outermost = outermostAttributes(settings, own.values);
   } else if (own.values !== above.inherited.values) {
     // Given within the execution: they belong to what is below.
-    operation.outermost = own.values?.outermost;
+    operation.outermost = own.values?.outermost?.(settings);
   }
   if (options !== undefined) operation.signal = signalOf(options);
   operation.fixed = subject.fixed;
@@ -256,7 +258,7 @@ function outermostAttributes(
   settings: Settings,
   values: TraceValues | undefined,
 ): Attributes | undefined {
-  const given = values?.outermost;
+  const given = values?.outermost?.(settings);
   const { tags } = settings;
   if (given === undefined || tags === undefined) return given ?? tags;
   return {

@@ -26,6 +26,7 @@ import {
   OUTPUT_VALUE,
 } from '../attributes/openinference.js';
 import { describeError } from '../capture/error.js';
+import { readProperty } from '../capture/read.js';
 import { serialize, serializeText } from '../capture/serialize.js';
 import type { TokenUsage } from '../capture/usage.js';
 import type { AxCopy } from '../copy.js';
@@ -334,7 +335,9 @@ export class Operation {
       settings.inputMessages &&
       settings.outputMessages &&
       settings.outputSanitizer === undefined &&
-      this.recordsText;
+      this.recordsText &&
+      !isWithheld(error);
+    if (!this.recordsText) withhold(error);
     const { redactText, isSensitiveKey } = inherited.serialize;
     return describeError(error, { content, redactText, isSensitiveKey });
   }
@@ -373,6 +376,23 @@ export class Operation {
       if (outcome !== 'completed' || child.streaming) child.end(outcomeOfOpen(outcome));
     }
   }
+}
+
+/** Errors of calls whose text is withheld: it is in those of the calls around too. */
+const withheld = new WeakSet<object>();
+const MAX_CAUSES = 8;
+
+function withhold(error: unknown): void {
+  if (typeof error === 'object' && error !== null) withheld.add(error);
+}
+
+function isWithheld(error: unknown): boolean {
+  let cause = error;
+  for (let hops = 0; hops < MAX_CAUSES && typeof cause === 'object' && cause !== null; hops++) {
+    if (withheld.has(cause)) return true;
+    cause = readProperty(cause, 'cause');
+  }
+  return false;
 }
 
 /** {@link Operation.end} for callers through whom a fault would reach the program. */

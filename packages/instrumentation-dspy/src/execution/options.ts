@@ -1,6 +1,7 @@
 import type { Context } from '@opentelemetry/api';
 import { GEN_AI_CONVERSATION_ID } from '../attributes/gen-ai.js';
 import { SESSION_ID, USER_ID } from '../attributes/openinference.js';
+import { safeString } from '../capture/redact.js';
 import type { CallKind } from './kinds.js';
 import type { Inherited } from './operation.js';
 
@@ -40,10 +41,10 @@ export function withOwnIdentity(inherited: Inherited, options: CallOptions): Inh
   if (!ownSession && !ownUser) return inherited;
   const identity = { ...inherited.identity };
   if (ownSession) {
-    identity[SESSION_ID] = session;
-    identity[GEN_AI_CONVERSATION_ID] = session;
+    identity[SESSION_ID] = safeString(session);
+    identity[GEN_AI_CONVERSATION_ID] = identity[SESSION_ID];
   }
-  if (ownUser) identity[USER_ID] = user;
+  if (ownUser) identity[USER_ID] = safeString(user);
   return { ...inherited, identity };
 }
 

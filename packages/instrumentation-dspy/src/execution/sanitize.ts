@@ -1,73 +1,63 @@
-import { createValueRedactor } from '../capture/redact.js';
-import type { TextRedactor } from '../capture/serialize.js';
 import { diagnostics } from '../diagnostics.js';
 import { inTime } from './callback.js';
+import { deepCopy } from './clone.js';
 import type { Operation } from './operation.js';
+import { type Remembering, rememberRemoved } from './remember.js';
 
 /** Stands for content that must not be recorded. */
 export const WITHHELD = Symbol('withheld');
 
 /** A call whose content is to be recorded. */
-type Sanitized = Pick<Operation, 'settings' | 'inherited'>;
+type Sanitized = Pick<Operation, 'settings'> & Remembering;
 
 /**
  * The inputs as the user's sanitizer leaves them. What it removed is remembered, so that text made
- * from the inputs (prompts, errors, tool arguments) does not bring it back.
+ * from the inputs (prompts, errors, tool arguments) does not bring it back. Never throws.
  */
-export function sanitizeInput(operation: Sanitized, value: unknown): unknown {
-  const sanitizer = operation.settings.inputSanitizer;
-  if (sanitizer === undefined) return value;
-  // A copy: a sanitizer that deletes a key of its argument must not change the program's own values.
-  const original = isObject(value) ? value : { input: value };
+export function sanitizeInput(call: Sanitized, value: unknown): unknown {
+  if (call.settings.inputSanitizer === undefined) return value;
+  // It takes inputs by their names; what has none is called so.
+  const isNamed = isNamedInputs(value);
+  const result = sanitized(call, 'inputSanitizer', isNamed ? value : { input: value });
+  if (result === WITHHELD) {
+    call.inherited = { ...call.inherited, dropped: true };
+    return WITHHELD;
+  }
+  const left = isNamed ? result : (result as { input?: unknown } | undefined)?.input;
+  rememberRemoved(call, value, left);
+  return left;
+}
+
+/** The output as the user's sanitizer leaves it. Never throws. */
+export function sanitizeOutput(call: Pick<Operation, 'settings'>, value: unknown): unknown {
+  return call.settings.outputSanitizer === undefined
+    ? value
+    : sanitized(call, 'outputSanitizer', value);
+}
+
+/** The one place where a sanitizer is called. It is the user's code: it gets a copy, and may fail. */
+function sanitized(
+  { settings }: Pick<Operation, 'settings'>,
+  name: 'inputSanitizer' | 'outputSanitizer',
+  value: unknown,
+): unknown {
   try {
-    const result: unknown = inTime(sanitizer({ ...original }));
-    const sanitized =
-      original === value ? result : (result as { input?: unknown } | undefined)?.input;
-    remember(operation, value, sanitized);
-    return sanitized;
+    const sanitizer = settings[name] as (given: unknown) => unknown;
+    return inTime(sanitizer(deepCopy(value)));
   } catch {
     diagnostics.warnOnce(
-      'inputSanitizer',
-      'inputSanitizer threw or is async; the content is not recorded',
+      name,
+      `${name} threw or is async, or what it is for cannot be copied; the content is not recorded`,
     );
-    operation.inherited = { ...operation.inherited, dropped: true };
     return WITHHELD;
   }
 }
 
-/** The output as the user's sanitizer leaves it. */
-export function sanitizeOutput(operation: Operation, value: unknown): unknown {
-  const sanitizer = operation.settings.outputSanitizer;
-  if (sanitizer === undefined) return value;
+function isNamedInputs(value: unknown): boolean {
   try {
-    return inTime(sanitizer(isObject(value) ? { ...value } : value));
+    return typeof value === 'object' && value !== null && !Array.isArray(value);
   } catch {
-    diagnostics.warnOnce(
-      'outputSanitizer',
-      'outputSanitizer threw or is async; the content is not recorded',
-    );
-    return WITHHELD;
+    // A revoked proxy.
+    return false;
   }
-}
-
-function remember(operation: Sanitized, original: unknown, sanitized: unknown): void {
-  const redactor = createValueRedactor(original, sanitized);
-  if (redactor === undefined) return;
-  const { inherited } = operation;
-  const { serialize } = inherited;
-  operation.inherited = {
-    ...inherited,
-    serialize: { ...serialize, redactText: both(serialize.redactText, redactor.redact) },
-    uncertain: inherited.uncertain || redactor.uncertain,
-  };
-}
-
-function both(first: TextRedactor | undefined, second: TextRedactor): TextRedactor {
-  if (first === undefined) return second;
-  const overlap = Math.max(first.overlap ?? 0, second.overlap ?? 0);
-  return Object.assign((text: string) => second(first(text)), { overlap });
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -3,16 +3,19 @@ import { subjectOf } from '../attributes/subject.js';
 import { readArray } from '../capture/read.js';
 import type { CallKind } from '../execution/kinds.js';
 import type { Operation } from '../execution/operation.js';
+import { sanitizeOutput } from '../execution/sanitize.js';
 import { Totals } from '../execution/totals.js';
-import { cleanPrediction, nameOfMetric, type Score, traceMetric } from './metric.js';
+import { nameOfMetric, type Score, speakable, traceMetric } from './metric.js';
 import { nameOfProgram, type Program } from './program.js';
 import { asRun, runAttributes } from './run-attributes.js';
 import {
   cleanExample,
   isSanitized,
   RunRecord,
+  recordable,
   recordSummary,
   recordsContent,
+  rowOf,
   stateOfProgram,
 } from './run-record.js';
 import type { Hook, Method } from './types.js';
@@ -133,10 +136,14 @@ function* rowsOf(
   content: boolean,
 ): Generator<Readonly<Record<string, unknown>>> {
   for (const { example, prediction, score } of run.scored) {
+    const row = rowOf(operation);
+    const clean = cleanExample(row, example);
+    // As far as it may be said by what the example's sanitizer removed.
+    const { value, label, objectives } = speakable(row, score);
     yield {
-      score: score.value ?? score.label ?? score.objectives,
-      ...(content && fieldsOf('example', cleanExample(operation, example))),
-      ...(content && fieldsOf('pred', cleanPrediction(operation, prediction))),
+      score: value ?? label ?? objectives,
+      ...(content && fieldsOf('example', recordable(clean))),
+      ...(content && fieldsOf('pred', recordable(sanitizeOutput(row, prediction)))),
     };
   }
 }

@@ -11,6 +11,7 @@ import { INPUT_MIME_TYPE, INPUT_VALUE, MIME_JSON } from '../attributes/openinfer
 import { subjectOf } from '../attributes/subject.js';
 import { readProperty, readText } from '../capture/read.js';
 import { safeString } from '../capture/redact.js';
+import { toText } from '../capture/serialize.js';
 import type { AxCopy } from '../copy.js';
 import { diagnostics } from '../diagnostics.js';
 import { runOperation } from '../execution/call.js';
@@ -19,8 +20,9 @@ import type { CallKind } from '../execution/kinds.js';
 import { Operation } from '../execution/operation.js';
 import { observe } from '../execution/result.js';
 import { runIn } from '../execution/run-in.js';
+import { sanitizeOutput, WITHHELD } from '../execution/sanitize.js';
 import { disguise } from '../patches.js';
-import { cleanExample } from './run-record.js';
+import { cleanExample, type Row } from './run-record.js';
 import type { Method } from './types.js';
 
 /** What a metric is given. */
@@ -56,24 +58,28 @@ function metricKind(name: string, host: MetricHost): CallKind {
   };
 }
 
-/** The example and the prediction, each as far as content of its direction is recorded. */
+/**
+ * The example and the prediction, each as far as content of its direction is recorded. What a sanitizer
+ * removes of them is remembered: the metric's words, its errors and what it asks a model may quote them.
+ */
 function recordScored(operation: Operation, given: MetricArguments | undefined): void {
+  if (!(operation.recordsInputs || operation.recordsOutputs)) return;
+  // With what was known before: the sanitizer's own result is not searched for what it removed.
+  const { serialize } = operation.inherited;
+  const example = cleanExample(operation, given?.example);
+  const prediction = operation.recordsOutputs
+    ? sanitizeOutput(operation, given?.prediction)
+    : undefined;
+  if (example === WITHHELD || prediction === WITHHELD) {
+    operation.inherited = { ...operation.inherited, dropped: true };
+    return;
+  }
   const value: MetricArguments = {
-    ...(operation.recordsInputs && { example: cleanExample(operation, given?.example) }),
-    ...(operation.recordsOutputs && { prediction: cleanPrediction(operation, given?.prediction) }),
+    ...(operation.recordsInputs && { example }),
+    ...(operation.recordsOutputs && { prediction }),
   };
-  if (Object.keys(value).length === 0) return;
-  operation.json(INPUT_VALUE, value);
+  operation.json(INPUT_VALUE, value, serialize);
   operation.attributes[INPUT_MIME_TYPE] = MIME_JSON;
-}
-
-/** A prediction as the user's sanitizer leaves it. Throws what that throws. */
-export function cleanPrediction({ settings }: Operation, prediction: unknown): unknown {
-  const { outputSanitizer } = settings;
-  if (outputSanitizer === undefined) return prediction;
-  return outputSanitizer(
-    prediction !== null && typeof prediction === 'object' ? { ...prediction } : prediction,
-  );
 }
 
 /** A score as metrics give it: a number, a flag, a number for each objective, or a number with its reason. */
@@ -81,6 +87,8 @@ export interface Score {
   readonly value?: number;
   readonly label?: string;
   readonly explanation?: string;
+  /** The label is what the metric wrote, and no number or flag. */
+  readonly isText?: boolean;
   readonly objectives?: Readonly<Record<string, number>>;
 }
 
@@ -92,7 +100,7 @@ export function toScore(result: unknown): Score {
     case 'boolean':
       return { value: Number(result), label: String(result) };
     case 'string':
-      return { label: result };
+      return { label: result, isText: true };
     default:
       return objectScore(result);
   }
@@ -117,19 +125,14 @@ function objectScore(result: unknown): Score {
 
 /** Writes a score on the span that it was found in. */
 export function recordScore(operation: Operation, name: string, result: unknown): void {
-  const { value, label, explanation, objectives } = toScore(result);
+  const { value, label, explanation, objectives } = speakable(operation, toScore(result));
   const { attributes } = operation;
   if (value !== undefined) attributes[GEN_AI_EVALUATION_SCORE_VALUE] = value;
-  // A label may be anything that the metric says, an explanation quotes what it read.
-  if (label !== undefined && (value !== undefined || operation.recordsOutputs || isPlain(result))) {
-    attributes[GEN_AI_EVALUATION_SCORE_LABEL] = safeString(label, 256);
-  }
-  if (explanation !== undefined && operation.recordsOutputs && operation.recordsText) {
-    operation.text(GEN_AI_EVALUATION_EXPLANATION, explanation);
-  }
+  if (label !== undefined) attributes[GEN_AI_EVALUATION_SCORE_LABEL] = label;
+  if (explanation !== undefined) operation.text(GEN_AI_EVALUATION_EXPLANATION, explanation);
   for (const [objective, score] of Object.entries(objectives ?? {})) {
     const event: Attributes = {
-      [GEN_AI_EVALUATION_NAME]: `${name}.${safeString(objective, 128)}`,
+      [GEN_AI_EVALUATION_NAME]: `${name}.${objective}`,
       [GEN_AI_EVALUATION_SCORE_VALUE]: score,
     };
     operation.event(GEN_AI_EVALUATION_RESULT_EVENT, event);
@@ -138,8 +141,31 @@ export function recordScore(operation: Operation, name: string, result: unknown)
   if (operation.settings.outputSanitizer === undefined) operation.recordOutput(result);
 }
 
-function isPlain(result: unknown): boolean {
-  return typeof result === 'number' || typeof result === 'boolean';
+const MAX_LABEL_BYTES = 256;
+const MAX_OBJECTIVE_BYTES = 128;
+/** A name that the metric's author gave an objective, and no text of an example. */
+const OBJECTIVE = /^[A-Za-z_][\w.-]{0,63}$/;
+
+/**
+ * What of a score may be recorded. A metric's words may quote what it read: they are outputs, but none
+ * that an `outputSanitizer` is made for, so that with one they are left out.
+ */
+export function speakable({ settings, inherited }: Row, score: Score): Score {
+  const { label, isText, explanation, objectives, ...rest } = score;
+  const { outputs, outputSanitizer } = settings;
+  const isSpoken =
+    outputs && outputSanitizer === undefined && !inherited.dropped && !inherited.uncertain;
+  const clean = (text: string, maxBytes: number): string =>
+    toText(text, { ...inherited.serialize, maxBytes });
+  const names = Object.entries(objectives ?? {})
+    .filter(([name]) => isSpoken || OBJECTIVE.test(name))
+    .map(([name, value]) => [clean(name, MAX_OBJECTIVE_BYTES), value]);
+  return {
+    ...rest,
+    ...(label !== undefined && (isSpoken || !isText) && { label: clean(label, MAX_LABEL_BYTES) }),
+    ...(explanation !== undefined && isSpoken && { explanation }),
+    ...(names.length > 0 && { objectives: Object.fromEntries(names) }),
+  };
 }
 
 /** Who calls a metric: an evaluation, an optimizer. */

@@ -13,6 +13,7 @@ import { safeString } from '../capture/redact.js';
 import { serialize } from '../capture/serialize.js';
 import { describeSignature } from '../capture/signature.js';
 import type { Operation } from '../execution/operation.js';
+import { sanitizeInput, sanitizeOutput, WITHHELD } from '../execution/sanitize.js';
 import { instructionOf, type Program, signatureOf } from './program.js';
 
 interface Metric {
@@ -179,25 +180,39 @@ export function recordsContent({ recordsInputs, recordsOutputs }: Operation): bo
   return recordsInputs && recordsOutputs;
 }
 
+/** What a sanitizer removed of one row holds for that row. */
+export type Row = Pick<Operation, 'settings' | 'inherited'>;
+
+export function rowOf({ settings, inherited }: Operation): Row {
+  return { settings, inherited };
+}
+
 /**
  * The rows of a data set as the user's sanitizers leave them: their fields are a program's inputs and outputs.
  *
- * @throws What a sanitizer throws.
+ * @throws Error where a sanitizer failed: none of the rows may be recorded.
  */
 export function* cleanExamples(
   operation: Operation,
   examples: unknown,
 ): Generator<Readonly<Record<string, unknown>>> {
-  for (const example of readArray(examples)) yield cleanExample(operation, example);
+  for (const example of readArray(examples)) {
+    yield recordable(cleanExample(rowOf(operation), example)) as Record<string, unknown>;
+  }
 }
 
-/** One row of {@link cleanExamples}. */
-export function cleanExample({ settings }: Operation, example: unknown): Record<string, unknown> {
-  const { inputSanitizer, outputSanitizer } = settings;
-  let clean: unknown = example;
-  if (inputSanitizer !== undefined) clean = inputSanitizer({ ...(clean as object) });
-  if (outputSanitizer !== undefined) clean = outputSanitizer({ ...(clean as object) });
-  return clean !== null && typeof clean === 'object' ? (clean as Record<string, unknown>) : {};
+/** One row of {@link cleanExamples}, or `WITHHELD`. */
+export function cleanExample(row: Row, example: unknown): object | typeof WITHHELD {
+  const inputs = sanitizeInput(row, example);
+  const clean = inputs === WITHHELD ? WITHHELD : sanitizeOutput(row, inputs);
+  if (clean === WITHHELD) return WITHHELD;
+  return clean !== null && typeof clean === 'object' ? clean : {};
+}
+
+/** @throws Error for what is withheld. */
+export function recordable<T>(clean: T | typeof WITHHELD): T {
+  if (clean === WITHHELD) throw new Error('a sanitizer failed');
+  return clean as T;
 }
 
 /** `true` when the user has what leaves the process sanitized: what cannot be, is then left out. */

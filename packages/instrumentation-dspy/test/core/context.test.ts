@@ -126,6 +126,62 @@ describe('withTraceContext', () => {
     }
   });
 
+  it('holds no credentials, whatever their names in the settings', async () => {
+    tracing.instrumentation.setConfig({ redactKeys: ['ssn'] });
+    const private_ = {
+      tags: { site: 'https://me:canary@host', header: 'Bearer canary1234567', token: 'canary' },
+      metadata: { ssn: 'canary', deep: [{ SSN: 'canary', apiKey: 'canary' }], kept: 'stays' },
+    };
+    await withTraceContext({ ...private_, tags: { ...private_.tags, ssn: 'canary' } }, () => run());
+    const { attributes } = tracing.span(/^invoke/);
+    expect(JSON.stringify(attributes)).not.toContain('canary');
+    expect(attributes).toMatchObject({
+      'dspy.tag.site': 'https://host',
+      'dspy.tag.header': 'Bearer [REDACTED]',
+      'dspy.tag.token': '[REDACTED]',
+      'dspy.tag.ssn': '[REDACTED]',
+      metadata: expect.stringContaining('"kept":"stays"'),
+    });
+  });
+
+  it('is serialised once for all executions in it, and not before one is recorded', async () => {
+    let reads = 0;
+    const metadata = {
+      toJSON() {
+        reads++;
+        return 'read';
+      },
+    };
+    await withTraceContext({ metadata: { metadata } }, async () => {
+      expect(reads).toBe(0);
+      await run();
+      await run();
+      expect(reads).toBe(1);
+      tracing.instrumentation.setConfig({ redactKeys: ['metadata'] });
+      await run();
+    });
+    const programs = tracing.spans().filter(({ name }) => name.startsWith('invoke'));
+    expect(programs.map(({ attributes }) => attributes.metadata)).toEqual([
+      '{"metadata":"read"}',
+      '{"metadata":"read"}',
+      '{"metadata":"[REDACTED]"}',
+    ]);
+    expect(reads).toBe(1);
+  });
+
+  it('says of what is below an execution only what was given there', async () => {
+    const inner = traced({ forward: () => withTraceContext({ metadata: { b: 1 } }, () => run()) });
+    tracing.instrumentation.setConfig({ customTags: { env: 'test' } });
+    await withTraceContext({ metadata: { a: 1 } }, () => inner.forward());
+    expect(tracing.span('invoke_workflow Object').attributes).toMatchObject({
+      metadata: '{"a":1}',
+      'tag.tags': ['env:test'],
+    });
+    const { attributes } = tracing.span(/AxGen/);
+    expect(attributes.metadata).toBe('{"a":1,"b":1}');
+    expect(attributes).not.toHaveProperty('tag.tags');
+  });
+
   it('names what it does not know', () => {
     const warn = vi.spyOn(diagnostics, 'warnOnce');
     withTraceContext({ sesionId: 'x' } as object, () => {});

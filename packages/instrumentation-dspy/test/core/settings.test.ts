@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { diagnostics } from '../../src/diagnostics.js';
 import { parseBoolean } from '../../src/env.js';
@@ -46,6 +47,7 @@ describe('options', () => {
     ['logInputs', 'no', 'inputs', false],
     ['logOutputs', 0, 'outputs', false],
     ['logSignatures', null, 'signatures', false],
+    ['enabled', 'false', 'enabled', false],
     ['logIntermediateSteps', 'yes', 'steps', true],
     ['nativeSpans', 1, 'nativeSpans', false],
     ['samplingRate', '0.1', 'samplingRate', 1],
@@ -83,6 +85,100 @@ describe('options', () => {
       'dspy.tag.n': '2',
       'tag.tags': ['a:1', 'empty:', 'n:2'],
     });
+  });
+});
+
+describe('tags', () => {
+  it('hold no credentials', () => {
+    const customTags = {
+      site: 'https://me:canary@host/?token=canary',
+      header: 'Bearer canary1234567',
+      apiKey: 'canary',
+      ssn: 'canary',
+      team: 'ml',
+    };
+    const { tags } = resolve({ customTags, redactKeys: ['ssn'] });
+    expect(JSON.stringify(tags)).not.toContain('canary');
+    expect(tags).toMatchObject({
+      'dspy.tag.site': 'https://host/?token=[REDACTED]',
+      'dspy.tag.header': 'Bearer [REDACTED]',
+      'dspy.tag.apiKey': '[REDACTED]',
+      'dspy.tag.ssn': '[REDACTED]',
+      'dspy.tag.team': 'ml',
+    });
+    expect(tags?.['tag.tags']).toContain('apiKey:[REDACTED]');
+  });
+});
+
+describe('options of a class', () => {
+  class Base {
+    get logInputs(): boolean {
+      return false;
+    }
+    constructor(readonly hidden = '***') {}
+    get hiden(): string {
+      return this.hidden;
+    }
+  }
+  class Options extends Base {
+    samplingRate = 0.5;
+    inputSanitizer(): unknown {
+      return this.hidden;
+    }
+  }
+
+  it('are read, with those it inherits, and a name that is wrong is said', () => {
+    const settings = resolve(new Options());
+    expect(settings).toMatchObject({ inputs: false, outputs: true, samplingRate: 0.5 });
+    // A method needs its object.
+    expect((settings.inputSanitizer as () => unknown)()).toBe('***');
+    expect(warnings.map(([key]) => key).toSorted()).toEqual(['option hidden', 'option hiden']);
+  });
+
+  it('are read from any chain of prototypes, and from properties that are not enumerable', () => {
+    expect(resolve(Object.create({ logInputs: false }))).toMatchObject({ inputs: false });
+    const hidden = Object.defineProperty({}, 'logOutputs', { value: false });
+    expect(resolve(hidden)).toMatchObject({ outputs: false });
+    expect(resolve(Object.create(null, { logInputs: { value: false } })).inputs).toBe(false);
+    expect(warnings).toEqual([]);
+    resolve(Object.create({ captureContent: false }));
+    expect(warnings.map(([key]) => key)).toEqual(['option captureContent']);
+  });
+
+  it('of another realm are read without what all its objects have', () => {
+    expect(resolve(runInNewContext('({ logInputs: false })')).inputs).toBe(false);
+    expect(warnings).toEqual([]);
+  });
+
+  it('that throw, or have no end, are guarded', () => {
+    class Throwing {
+      get logInputs(): boolean {
+        throw new Error('no');
+      }
+    }
+    expect(resolve(new Throwing())).toMatchObject({ inputs: false, outputs: true });
+    const endless: object = new Proxy({}, { getPrototypeOf: () => endless });
+    expect(resolve(endless)).toMatchObject({ inputs: false, outputs: false, signatures: false });
+  });
+});
+
+describe('what is no object of options', () => {
+  it.each<[string, unknown]>([
+    ['a text', 'logInputs'],
+    ['a number', 5],
+    ['null', null],
+    ['a list', [{ logInputs: false }]],
+    ['a map', new Map([['logInputs', false]])],
+    ['a set', new Set()],
+    ['a date', new Date()],
+    ['a function', () => ({})],
+  ])('%s: is said, and no content is recorded', (_, config) => {
+    expect(resolve(config as object)).toMatchObject({
+      inputs: false,
+      outputs: false,
+      signatures: false,
+    });
+    expect(warnings).toEqual([['options', expect.stringContaining('without content')]]);
   });
 });
 

@@ -123,6 +123,31 @@ describe('traceCall', () => {
     expect(JSON.stringify([own?.attributes, own?.events])).not.toMatch(/canary|two and two|four/);
   });
 
+  it('records no credentials in attributes', async () => {
+    tracing = startTracing([axModule], { redactKeys: ['ssn'] });
+    const attributes = { 'app.url': 'https://me:canary@host', 'app.api_key': 'canary', retries: 2 };
+    await traceCall({ ...call, attributes }, async (span) => {
+      span.setAttributes({
+        'app.header': 'Bearer canary1234567',
+        'app.list': ['https://me:canary@host', 'plain'],
+        ssn: 'canary',
+        password: ['canary'],
+        'app.token': true,
+      });
+    });
+    const [own] = tracing.spans();
+    expect(own?.attributes).toMatchObject({
+      'app.url': 'https://host',
+      'app.api_key': '[REDACTED]',
+      retries: 2,
+      'app.header': 'Bearer [REDACTED]',
+      'app.list': ['https://host', 'plain'],
+      ssn: '[REDACTED]',
+      password: ['[REDACTED]'],
+      'app.token': true,
+    });
+  });
+
   it('never lets a fault of its own into the call', async () => {
     tracing = startTracing([axModule]);
     const broken = {

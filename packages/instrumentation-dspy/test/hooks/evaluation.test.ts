@@ -234,6 +234,27 @@ describeMajors('AxTestPrompt', AX_MAJORS, (bench) => {
     );
   });
 
+  it('records scores alone when a sanitizer is async, and survives its rejection', async () => {
+    const { tracing, configure } = bench();
+    const reject = async () => {
+      throw new Error('broken');
+    };
+    for (const config of [{ outputSanitizer: reject }, { inputSanitizer: reject }]) {
+      configure(config);
+      await evaluation(bench()).run(exactMatch);
+      // Vitest fails the run where a rejection is nobody's.
+      await new Promise((resolve) => setImmediate(resolve));
+      const root = tracing.span(/^evaluation /);
+      expect(JSON.parse(artifactsOf(root)['result_table.json'] ?? '')).toEqual({
+        columns: ['score'],
+        data: [[1], [1], [0]],
+      });
+      const scores = tracing.spans().filter(({ name }) => name === 'evaluate exactMatch');
+      expect(JSON.stringify(scores.map(({ attributes }) => attributes))).not.toMatch(/plus|"42"/);
+      tracing.reset();
+    }
+  });
+
   it('keeps two evaluations at once apart', async () => {
     const { tracing } = bench();
     const first = evaluation(bench(), EXAMPLES.slice(0, 2));
@@ -272,6 +293,151 @@ describeMajors('AxTestPrompt', AX_MAJORS, (bench) => {
     const table = JSON.parse(artifactsOf(root)['result_table.json'] ?? '{"data":[]}');
     expect(table.data.length).toBeLessThan(3);
     expect(root.attributes['dspy.truncated']).toContain('dspy.run.artifacts');
+  });
+});
+
+const CANARY = 'CANARY-4711';
+const PRIVATE = [{ questionText: `one plus one? ${CANARY}`, answerText: '2' }];
+
+/** Everything that left the process. */
+const everything = (spans: readonly ReadableSpan[]): string =>
+  JSON.stringify(
+    spans.map(({ name, attributes, events, status }) => [name, attributes, events, status]),
+  );
+
+const masking = (inputs: Record<string, unknown>) => ({
+  ...inputs,
+  questionText: '[question]',
+});
+
+describeMajors('what a metric says in words', [12, 24], (bench) => {
+  const said = {
+    'a text': () => `wrong for ${CANARY}`,
+    'a score with feedback': () => ({ score: 0.5, feedback: `wrong for ${CANARY}` }),
+    'objectives by name': () => ({ [`about ${CANARY}`]: 0.5, brevity: 1 }),
+    'an error': () => {
+      throw new Error(`cannot score ${CANARY}`);
+    },
+  };
+  const metrics = Object.entries(said);
+
+  it.each(metrics)('%s: has what the inputSanitizer removed redacted', async (_, metric) => {
+    const { tracing, configure } = bench();
+    configure({ inputSanitizer: masking });
+    await evaluation(bench(), PRIVATE)
+      .run(metric)
+      .catch(() => undefined);
+    expect(everything(tracing.spans())).not.toContain(CANARY);
+    expect(tracing.span(/^evaluate /).attributes['input.value']).toContain('[question]');
+  });
+
+  it.each(metrics)('%s: is not recorded where an outputSanitizer is set', async (_, metric) => {
+    const { tracing, configure } = bench();
+    // The metric quotes an output here: what a sanitizer removes of outputs is not looked for.
+    configure({ outputSanitizer: () => ({ answerText: '***' }), inputSanitizer: () => ({}) });
+    await evaluation(bench(), PRIVATE)
+      .run(metric)
+      .catch(() => undefined);
+    expect(everything(tracing.spans())).not.toContain(CANARY);
+  });
+
+  it.each(metrics)('%s: is not recorded where outputs are not', async (_, metric) => {
+    const { tracing, configure } = bench();
+    configure({ logOutputs: false, logInputs: false });
+    await evaluation(bench(), PRIVATE)
+      .run(metric)
+      .catch(() => undefined);
+    expect(everything(tracing.spans())).not.toContain(CANARY);
+  });
+
+  it.each(metrics)('%s: is not recorded where a sanitizer throws', async (_, metric) => {
+    const { tracing, configure } = bench();
+    configure({
+      inputSanitizer: () => {
+        throw new Error('broken');
+      },
+    });
+    await evaluation(bench(), PRIVATE)
+      .run(metric)
+      .catch(() => undefined);
+    expect(everything(tracing.spans())).not.toContain(CANARY);
+  });
+
+  it.each(metrics)('%s: is not recorded in the table without a span', async (_, metric) => {
+    const { tracing, configure } = bench();
+    configure({ logIntermediateSteps: false, inputSanitizer: masking });
+    await evaluation(bench(), PRIVATE)
+      .run(metric)
+      .catch(() => undefined);
+    expect(everything(tracing.spans())).not.toContain(CANARY);
+  });
+
+  it('is recorded by default', async () => {
+    const { tracing } = bench();
+    const results = [
+      said['a text'](),
+      said['a score with feedback'](),
+      said['objectives by name'](),
+    ];
+    await evaluation(bench(), [...PRIVATE, ...PRIVATE, ...PRIVATE]).run(function told() {
+      return results.shift();
+    });
+    const [text, feedback, objectives] = tracing
+      .spans()
+      .filter(({ name }) => name === 'evaluate told');
+    expect(text?.attributes['gen_ai.evaluation.score.label']).toBe(`wrong for ${CANARY}`);
+    expect(feedback?.attributes).toMatchObject({
+      'gen_ai.evaluation.score.value': 0.5,
+      'gen_ai.evaluation.explanation': `wrong for ${CANARY}`,
+    });
+    expect(
+      objectives?.events.map(({ attributes }) => attributes?.['gen_ai.evaluation.name']),
+    ).toEqual([`told.about ${CANARY}`, 'told.brevity']);
+    const root = tracing.span(/^evaluation /);
+    const { data } = JSON.parse(artifactsOf(root)['result_table.json'] ?? '');
+    expect(data.map(([score]: unknown[]) => score)).toEqual([
+      `wrong for ${CANARY}`,
+      0.5,
+      { [`about ${CANARY}`]: 0.5, brevity: 1 },
+    ]);
+  });
+
+  it('has its objectives and flags kept: these are names and no content', async () => {
+    const { tracing, configure } = bench();
+    configure({ logOutputs: false });
+    const results = [{ brevity: 1, [`about ${CANARY}`]: 0.5 }, true, Number.NaN];
+    await evaluation(bench(), [...PRIVATE, ...PRIVATE, ...PRIVATE]).run(function told() {
+      return results.shift();
+    });
+    const [objectives, flag, nothing] = tracing
+      .spans()
+      .filter(({ name }) => name === 'evaluate told');
+    expect(
+      objectives?.events.map(({ attributes }) => attributes?.['gen_ai.evaluation.name']),
+    ).toEqual(['told.brevity']);
+    expect(flag?.attributes['gen_ai.evaluation.score.label']).toBe('true');
+    expect(nothing?.attributes['gen_ai.evaluation.score.label']).toBe('NaN');
+    const root = tracing.span(/^evaluation /);
+    expect(JSON.parse(artifactsOf(root)['result_table.json'] ?? '').data).toEqual([
+      [{ brevity: 1 }],
+      [1],
+      ['NaN'],
+    ]);
+  });
+
+  it('quotes no inputs below either, whatever the metric asks a model', async () => {
+    const { tracing, configure, service } = bench();
+    configure({ inputSanitizer: masking });
+    const judge = service();
+    await evaluation(bench(), PRIVATE).run(
+      async ({ example }: { example: { questionText?: string } }) => {
+        await judge.chat({
+          chatPrompt: [{ role: 'user', content: `judge ${example.questionText}` }],
+        });
+        return 1;
+      },
+    );
+    expect(everything(tracing.spans())).not.toContain(CANARY);
   });
 });
 

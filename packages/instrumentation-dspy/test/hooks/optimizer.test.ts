@@ -160,6 +160,42 @@ describeMajors('AxBootstrapFewShot', AX_MAJORS, (bench) => {
     expect(artifacts['best_model.json']).toBeUndefined();
   });
 
+  it('has what a sanitizer removed redacted in what the metric says', async () => {
+    const { tracing, configure } = bench();
+    configure({
+      recordOptimizerCalls: true,
+      inputSanitizer: (inputs) => ({ ...inputs, questionText: '[question]' }),
+    });
+    const failing = ({ example }: { example: { questionText: string } }) => {
+      throw new Error(`cannot score ${example.questionText}`);
+    };
+    const telling = ({ example }: { example: { questionText: string } }) => ({
+      score: 1,
+      feedback: `about ${example.questionText}`,
+    });
+    for (const metric of [failing, telling]) {
+      await bootstrap(bench(), {}, metric).catch(() => undefined);
+      const spans = tracing.spans().filter(({ name }) => name.startsWith('evaluate '));
+      expect(spans.length).toBeGreaterThan(0);
+      const all = spans.map(({ attributes, events, status }) => [attributes, events, status]);
+      expect(JSON.stringify(all)).not.toMatch(/one plus one\?|two plus two\?/);
+      tracing.reset();
+    }
+  });
+
+  it('leaves the data set out where a sanitizer is async, and survives its rejection', async () => {
+    const { tracing, configure } = bench();
+    configure({
+      outputSanitizer: async () => {
+        throw new Error('broken');
+      },
+    });
+    await bootstrap(bench());
+    // Vitest fails the run where a rejection is nobody's.
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(artifactsOf(tracing.span(/AxBootstrapFewShot/))).not.toHaveProperty('trainset.json');
+  });
+
   it('keeps two compiles at once apart', async () => {
     const { tracing } = bench();
     await Promise.all([
