@@ -395,6 +395,42 @@ program: A
     );
   });
 
+  it('names an alias that has no anchor before it, wherever it stands', async () => {
+    const yaml = `
+name: a
+version: "1"
+description: *later
+author: &later me
+signatures:
+  Draft:
+    instruction: *instr
+    inputs: [topic:str, *field]
+    outputs: [draft:str]
+model_config: { temperature: *temp, max_tokens: 5 }
+metrics: *metrics
+`;
+    expect(await reportOf(yaml)).toEqual(
+      expect.arrayContaining([
+        'line 4, description: no anchor is named later before *later',
+        'line 8, signatures.Draft.instruction: no anchor is named instr before *instr',
+        'line 9, signatures.Draft.inputs[1]: no anchor is named field before *field',
+        'line 11, model_config.temperature: no anchor is named temp before *temp',
+        'line 12, metrics: no anchor is named metrics before *metrics',
+      ]),
+    );
+  });
+
+  it('has no field whose bounds exclude each other', async () => {
+    const withInput = (input: string) =>
+      `name: a\nversion: "1"\nsignatures:\n  S: { inputs: [${input}], outputs: [draft:str] }`;
+    expect(await reportOf(withInput('{ name: topic, type: int, min: 5, max: 1 }'))).toEqual([
+      'line 4, signatures.S.inputs[0]: min 5 is above max 1',
+    ]);
+    expect(await reportOf(withInput('{ name: topic, min: 5, max: 1 }'))).toHaveLength(1);
+    expect(await reportOf(withInput("'topic:number(min 5, max 1)'"))).toHaveLength(1);
+    await load(withInput('{ name: topic, type: int, min: 1, max: 1 }'));
+  });
+
   it('does not guess which of several the program is', async () => {
     const two = 'name: a\nversion: "1"\nsignatures: { A: EmailDraft, B: DraftText }';
     expect(await reportOf(two)).toMatchInlineSnapshot(`

@@ -89,6 +89,9 @@ describe('files', () => {
       /option maxFileBytes: .*option rot is unknown. Did you mean root\?/,
     );
     expect(() => new DspyModelLoader({ env: process.env })).not.toThrow();
+    // A timer set to more would fire at once.
+    expect(() => new DspyModelLoader({ downloadTimeout: 2_147_484 })).toThrow(/downloadTimeout/);
+    expect(() => new DspyModelLoader({ downloadTimeout: 2_147_483 })).not.toThrow();
   });
 });
 
@@ -287,6 +290,29 @@ describe('downloads', () => {
     );
     answer = (_, response) => response.writeHead(302, { location: 'file:///etc/passwd' }).end();
     expect((await failure(loader().loadFromHuggingFace(file))).message).toContain('not https');
+  });
+
+  it('says nothing of the secrets in an address', async () => {
+    answer = (request, response) => {
+      const location = `http://user:hun-ter2@${request.headers.host}/blob`;
+      response.writeHead(302, { location }).end();
+    };
+    const redirected = await failure(loader().loadFromHuggingFace(file));
+    expect(redirected.message).toMatch(/redirects to an address with a user name in it$/);
+    answer = (_, response) => response.writeHead(404).end();
+    for (const secret of ['/?token=hun-ter2', '/#hun-ter2']) {
+      const lost = await failure(
+        loader({ hubEndpoint: url(hub) + secret }).loadFromHuggingFace(file),
+      );
+      expect(lost.message).toContain('/org/model/resolve/main/program.yaml: ');
+      expect(lost.message).not.toContain('hun-ter2');
+    }
+    for (const user of ['http://user:hun-ter2@h', 'http://user:hun/ter2@h', 'u:hun-ter2@h']) {
+      const refused = await failure(loader({ hubEndpoint: user }).loadFromHuggingFace(file));
+      expect(refused.message).toBe(
+        'hubEndpoint must be an http(s) address without a user name in it',
+      );
+    }
   });
 
   it('sends no token in the clear', async () => {

@@ -1,13 +1,10 @@
 import type { AxCopy } from './copy.js';
 import { diagnostics } from './diagnostics.js';
+import { declareFresh } from './execution/fresh.js';
 import type { Hook, Method, Wrapper } from './hooks/types.js';
 
 /** On a replaced method: the original. Shared between copies of this package, so that none wraps twice. */
 const ORIGINAL = Symbol.for('@hokusai/instrumentation-dspy original');
-
-interface Replaced extends Method {
-  [ORIGINAL]?: Method;
-}
 
 /** `true` when the function stands in the place of an original. */
 export function isPatched(method: unknown): boolean {
@@ -35,6 +32,7 @@ export class Patches {
       diagnostics.debug(`${hook.target}.${hook.method} is not there in this version of Ax`);
       return;
     }
+    declareFresh(methodOf(prototype, hook.method) as Method);
     this.replace(prototype, hook.method, hook.wrap, copy);
   }
 
@@ -74,13 +72,21 @@ export class Patches {
   }
 }
 
-/** Name, length and the marker: what reads them (Ax dispatches tools on `length`) sees the original. */
+/** What belongs to one function alone. */
+const UNCOPIED: ReadonlySet<PropertyKey> = new Set([ORIGINAL, 'prototype', 'arguments', 'caller']);
+
+/**
+ * Name, length, kind and properties (those of a spy): what reads them sees the original (Ax dispatches
+ * tools on `length`). And the marker.
+ */
 export function disguise(replacement: Method, original: Method): Method {
-  Object.defineProperties(replacement, {
-    name: { value: original.name, configurable: true },
-    length: { value: original.length, configurable: true },
-  });
-  (replacement as Replaced)[ORIGINAL] = original;
+  Object.setPrototypeOf(replacement, Object.getPrototypeOf(original));
+  for (const key of Reflect.ownKeys(original)) {
+    if (UNCOPIED.has(key)) continue;
+    const descriptor = Object.getOwnPropertyDescriptor(original, key);
+    if (descriptor !== undefined) Reflect.defineProperty(replacement, key, descriptor);
+  }
+  Object.defineProperty(replacement, ORIGINAL, { value: original });
   return replacement;
 }
 

@@ -1,12 +1,14 @@
 import { isMainThread, parentPort } from 'node:worker_threads';
 import { DspyInstrumentation } from '@hokusai/instrumentation-dspy';
 import { diag, type ProxyTracerProvider, trace } from '@opentelemetry/api';
+import { onEndingSignals } from './signals.js';
+import { withinLimit } from './time-limit.js';
 
 /** Name of this instrumentation in `OTEL_NODE_DISABLED_INSTRUMENTATIONS`. */
 const NAME = 'dspy';
 /** An application that sets up its SDK after this module sets it to `false`. */
 const SETUP_SDK = 'DSPY_OTEL_SETUP_SDK';
-/** Milliseconds that delivery may delay the end of a process by a signal. */
+/** Milliseconds that delivery may delay the end of a process. */
 const SHUTDOWN_LIMIT = 5000;
 const REGISTERED = Symbol.for('@hokusai/instrumentation-dspy registered');
 
@@ -42,23 +44,25 @@ export function needsSdk(env = process.env): boolean {
 export function startSdk(instrumentation: DspyInstrumentation, { NodeSDK }: SdkModule): void {
   const sdk = new NodeSDK({ instrumentations: [instrumentation] });
   sdk.start();
+  const provider = (trace.getTracerProvider() as Partial<ProxyTracerProvider>).getDelegate?.();
+  const deliver = async (): Promise<void> => {
+    try {
+      // The SDK's simple processor, which the console exporter gets, does not wait at its shutdown.
+      await (provider as { forceFlush?(): Promise<void> } | undefined)?.forceFlush?.();
+    } finally {
+      await sdk.shutdown();
+    }
+  };
   let stopped: Promise<void> | undefined;
   const stop = (): Promise<void> => {
     // It rejects when spans cannot be delivered, which is no reason to end the process otherwise.
-    stopped ??= sdk.shutdown().catch((error: unknown) => {
+    stopped ??= withinLimit(SHUTDOWN_LIMIT, deliver).catch((error: unknown) => {
       diag.error(`@hokusai/instrumentation-dspy: spans were not delivered: ${nameOf(error)}`);
     });
     return stopped;
   };
   process.once('beforeExit', () => void stop());
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, () => {
-      // With a handler of its own the application decides when to end.
-      const isOurs = process.listenerCount(signal) === 0;
-      const stopping = Promise.race([stop(), limit()]);
-      if (isOurs) void stopping.then(() => process.kill(process.pid, signal));
-    });
-  }
+  onEndingSignals({ begin: stop, deliver: stop });
 }
 
 /** Node preloads modules in its own thread of loader hooks too, which is a worker that nobody talks to. */
@@ -77,10 +81,6 @@ export function reportFailure(error: unknown): void {
 export function isMissing(error: unknown): boolean {
   const code = (error as { code?: unknown } | undefined)?.code;
   return code === 'ERR_MODULE_NOT_FOUND' || code === 'MODULE_NOT_FOUND';
-}
-
-function limit(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, SHUTDOWN_LIMIT));
 }
 
 function nameOf(error: unknown): string {

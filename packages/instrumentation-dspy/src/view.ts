@@ -14,7 +14,7 @@ const originals = new WeakMap<object, object>();
 export function viewOf<T extends object>(object: T, replace: Replace): T {
   const member = (key: PropertyKey, value: unknown): unknown => {
     if (typeof value !== 'function' || key === 'constructor') return value;
-    return replacement(key, value as Method) ?? value.bind(object);
+    return replacement(key, value as Method) ?? boundTo(object, value as Method);
   };
   const replacement: Replace = (key, method) => {
     try {
@@ -45,6 +45,15 @@ export function viewOf<T extends object>(object: T, replace: Replace): T {
   });
   originals.set(view, object);
   return view as T;
+}
+
+/** A method may have no usable `bind` of its own: it is a proxy, or somebody put another in its place. */
+function boundTo(object: object, method: Method): Method {
+  try {
+    return Function.prototype.bind.call(method, object) as Method;
+  } catch {
+    return method;
+  }
 }
 
 /** The object that a view is of; any other value as it is. */

@@ -1,7 +1,8 @@
-import { isMainThread } from 'node:worker_threads';
+// Built into both packages, and of the interface of neither.
+import { onEndingSignals } from '../../instrumentation-dspy/src/signals.js';
+import { withinLimit } from '../../instrumentation-dspy/src/time-limit.js';
+import { warnOnce } from './log.js';
 import type { SpanHub } from './pipeline/hub.js';
-
-const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
 /**
  * Delivers what has finished before the process ends, whichever way it ends, and leaves the way as it
@@ -37,59 +38,27 @@ export class Endings {
       if (this.#hub.pending) void this.#deliver();
     });
     process.on('exit', () => this.#hub.flushSync());
-    // Signals reach the main thread alone.
-    if (isMainThread) for (const signal of SIGNALS) this.#listen(signal);
-  }
-
-  #listen(signal: NodeJS.Signals): void {
-    let delivering = false;
-    const listener = () => {
-      if (isHandledByOthers(signal, listener)) {
-        void this.#hub.deliver();
-        return;
-      }
-      const end = () => {
-        this.#hub.flushSync();
-        process.removeListener(signal, listener);
-        process.kill(process.pid, signal);
-      };
-      // Somebody is impatient: what is left is kept, not waited for.
-      if (delivering || !(this.#hub.pending || this.#hub.flushing)) return end();
-      delivering = true;
-      void this.#deliver().then(end);
-    };
-    // First, so that `once` listeners of the application are still there to be seen.
-    process.prependListener(signal, listener);
+    onEndingSignals({
+      begin: () => this.#hub.deliver(),
+      deliver: async () => {
+        if (this.#hub.pending || this.#hub.flushing) await this.#deliver();
+      },
+      keep: () => this.#hub.flushSync(),
+    });
   }
 
   /** Resolves after delivery or at the time limit, whichever comes first. */
   async #deliver(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const limit = new Promise<'late'>((resolve) => {
-      // Not unref'd: it is what keeps the process alive for the delivery.
-      timer = setTimeout(() => resolve('late'), this.#timeoutMs);
-    });
-    const outcome = await Promise.race([this.#hub.deliver(), limit]);
-    clearTimeout(timer);
-    if (outcome === 'late') this.#hub.flushSync();
+    try {
+      await withinLimit(this.#timeoutMs, () => this.#hub.deliver());
+    } catch {
+      this.#hub.flushSync();
+      // What could be kept is not waited for any more, which shows in the next turn.
+      await new Promise(setImmediate);
+      if (!this.#hub.flushing) return;
+      warnOnce(
+        `Delivery did not finish within ${this.#timeoutMs} ms (shutdownTimeoutMs): spans may be lost.`,
+      );
+    }
   }
-}
-
-interface SignalExitEmitter {
-  count?: number;
-}
-
-/**
- * `true` when the application listens for the signal, so ending is its decision. The `signal-exit`
- * library, which many packages bring along, listens too but only ends a process that nobody else
- * listens for; left out here, or each of us would wait for the other.
- */
-function isHandledByOthers(signal: NodeJS.Signals, own: () => void): boolean {
-  const others = process.listeners(signal).filter((listener) => listener !== own).length;
-  const emitters = [
-    (globalThis as Record<symbol, unknown>)[Symbol.for('signal-exit emitter')],
-    (process as unknown as Record<string, unknown>).__signal_exit_emitter__,
-  ] as (SignalExitEmitter | undefined)[];
-  const signalExit = emitters.reduce((sum, emitter) => sum + (emitter?.count ?? 0), 0);
-  return others > signalExit;
 }

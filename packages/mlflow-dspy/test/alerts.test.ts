@@ -191,6 +191,53 @@ describe('webhookSink', () => {
     expect(requests).toHaveLength(1);
   });
 
+  it.each([
+    [{ attempts: Number.NaN }, 'attempts is not a whole number from 1 to 10; 3 is used'],
+    [{ attempts: '2' }, 'attempts is not'],
+    [{ attempts: 0 }, 'attempts is not'],
+    [{ attempts: 1.5 }, 'attempts is not'],
+    [{ attempts: 1000 }, 'attempts is not'],
+    [
+      { timeoutMs: Number.NaN },
+      'timeoutMs is not a number above 0 and at most 86400000; 5000 is used',
+    ],
+    [{ timeoutMs: '100' }, 'timeoutMs is not'],
+    [{ timeoutMs: 3e9 }, 'timeoutMs is not'],
+    [{ timeoutMs: Number.POSITIVE_INFINITY }, 'timeoutMs is not'],
+    [{ atempts: 1 }, 'unknown option atempts; it has no effect. Known: headers'],
+    [{ headers: new Headers({ a: 'b' }) }, 'headers is not an object of texts'],
+    [{ headers: new Map([['a', 'b']]) }, 'headers is not'],
+    [{ headers: 'canary: 1' }, 'headers is not'],
+    [{ headers: { 'x-a': 'canary\n' } }, 'the header "x-a" cannot be sent; it is left out'],
+    [{ headers: { 'x-a': 5 } }, 'the header "x-a" cannot be sent'],
+    [{ headers: { 'x a': 'canary' } }, 'the header "x a" cannot be sent'],
+    [{ headers: { 'Content-Length': '1' } }, 'the header "Content-Length" cannot be sent'],
+  ])('reports %j when it is made, and posts with the default', async (options, complaint) => {
+    const sink = webhookSink(url, options as never);
+    expect(warnings).toEqual([expect.stringContaining(`webhookSink: ${complaint}`)]);
+    expect(warnings.join()).not.toContain('canary');
+    answers = [503, 503];
+    await alertOn({ slowerThanMs: 1 }, sink)(finished());
+    expect(requests).toHaveLength(3);
+    expect(warnings).toHaveLength(1);
+  });
+
+  it.each([null, undefined, {}, { attempts: undefined }])('%j is no option', async (options) => {
+    await alertOn({ slowerThanMs: 1 }, webhookSink(url, options as never))(finished());
+    expect(requests).toHaveLength(1);
+    expect(warnings).toEqual([]);
+  });
+
+  it('takes options that cannot be read for none', async () => {
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    for (const options of [proxy, { headers: proxy }]) {
+      await alertOn({ slowerThanMs: 1 }, webhookSink(url, options as never))(finished());
+    }
+    expect(requests).toHaveLength(2);
+    expect(warnings).toHaveLength(2);
+  });
+
   it.each(['', 'hooks.example.com/x', 'file:///etc/passwd', undefined])(
     'refuses %j',
     async (wrong) => {

@@ -170,7 +170,7 @@ describe('autolog()', () => {
     for (let i = 0; i < 3; i++) expect(() => autolog(wrong)).not.toThrow();
     expect(warnings).toEqual(
       [
-        '@hokusai/mlflow-dspy: Unknown option logInput; it has no effect. Did you mean logInputs?',
+        '@hokusai/mlflow-dspy: Unknown option logInput; no inputs are recorded. Did you mean logInputs?',
         '@hokusai/mlflow-dspy: MLFLOW_DSPY_SAMPLING_RATE="10%" is not a number from 0 to 1, such as 0.1 for 10 %; using 1.',
       ].sort((a, b) => b.localeCompare(a)),
     );

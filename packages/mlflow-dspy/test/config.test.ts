@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { runInNewContext } from 'node:vm';
 import { MlflowDspyConfig, type MlflowDspyOptions, type OptionName } from '@hokusai/mlflow-dspy';
 import { describe, expect, it } from 'vitest';
 import { fields, optionNames } from '../src/config/fields.js';
@@ -86,7 +87,7 @@ const rows: Record<OptionName, Row> = {
     env: [['OTEL_BSP_MAX_EXPORT_BATCH_SIZE', '64', 64]],
   },
   maxBufferBytes: {
-    code: 1,
+    code: 65_536,
     default: 134_217_728,
     env: [['MLFLOW_DSPY_MAX_BUFFER_BYTES', '1e6', 1e6]],
   },
@@ -191,6 +192,7 @@ describe('booleans', () => {
       expect(config.logInputs).toBe(false);
       expect(config.problems).toHaveLength(1);
     }
+    expect(make({ enabled: 'false' }).enabled).toBe(false);
     expect(messages(make({ logInputs: 'true' }))).toEqual([
       'logInputs="true" is not true or false; using false.',
     ]);
@@ -230,6 +232,24 @@ describe('numbers', () => {
       'samplingRate=NaN is not a number from 0 to 1, such as 0.1 for 10 %; using 1.',
     ]);
   });
+  it.each([
+    ['flushIntervalMs', 3e9, 5000, 'a whole number from 0 to 86400000'],
+    ['shutdownTimeoutMs', 3e9, 3000, 'a whole number from 0 to 86400000'],
+    ['requestTimeoutMs', 1e9, 30_000, 'a number of milliseconds above 0, at most 86400000'],
+    ['maxBufferBytes', 1000, 134_217_728, 'a whole number of at least 65536'],
+  ] as const)('%s is bounded as the exporter and timers have it', (name, value, used, forms) => {
+    const config = make({ [name]: value });
+    expect(config[name]).toBe(used);
+    expect(messages(config)).toEqual([`${name}=${value} is not ${forms}; using ${used}.`]);
+    expect(MlflowDspyConfig.schema.safeParse({ [name]: value }).success).toBe(false);
+  });
+  it('a bound of a variable is in its own unit', () => {
+    const env = { MLFLOW_HTTP_REQUEST_TIMEOUT: '100000' };
+    expect(messages(make({}, env))).toEqual([
+      'MLFLOW_HTTP_REQUEST_TIMEOUT="100000" is not a number of seconds above 0, at most 86400; using 30000.',
+    ]);
+    expect(make({}, { MLFLOW_HTTP_REQUEST_TIMEOUT: '86400' }).requestTimeoutMs).toBe(86_400_000);
+  });
   it.each(['0', '-5', '1.5', 'ten'])('a buffer of %j traces is refused', (text) => {
     const config = make({}, { MLFLOW_DSPY_BUFFER_SIZE: text });
     expect(config.traceBufferSize).toBe(100);
@@ -243,8 +263,7 @@ describe('names that are unknown', () => {
   it.each([
     ['sampling_rate', 'samplingRate'],
     ['sampleRate', 'samplingRate'],
-    ['logInput', 'logInputs'],
-    ['captureContents', undefined],
+    ['recordSteps', undefined],
     ['trackingUrl', 'trackingUri'],
   ])('option %s', (name, suggestion) => {
     const config = make({ [name]: 1 });
@@ -253,13 +272,66 @@ describe('names that are unknown', () => {
   });
   it.each([
     ['MLFLOW_DSPY_SAMPLE_RATE', ' Did you mean MLFLOW_DSPY_SAMPLING_RATE?'],
-    ['MLFLOW_DSPY_LOG_INPUT', ' Did you mean MLFLOW_DSPY_LOG_INPUTS?'],
-    ['MLFLOW_DSPY_ENABLE', ' Did you mean MLFLOW_DSPY_ENABLED?'],
+    ['MLFLOW_DSPY_BUFFER', ''],
+    // Near to the right one by the part alone that all of them have.
+    ['MLFLOW_DSPY_DEBUG', ''],
   ])('variable %s', (name, hint) => {
     expect(messages(make({}, { [name]: '1' }))).toEqual([
       `Unknown environment variable ${name}; it has no effect.${hint}`,
     ]);
   });
+
+  const ALL = { enabled: true, logInputs: true, logOutputs: true, logSignatures: true };
+  const NO_VALUES = { ...ALL, logInputs: false, logOutputs: false };
+  it.each([
+    ['enable', { ...ALL, enabled: false }, 'nothing is traced', 'enabled'],
+    ['disabled', { ...ALL, enabled: false }, 'nothing is traced', 'enabled'],
+    ['logInput', { ...ALL, logInputs: false }, 'no inputs are recorded', 'logInputs'],
+    ['log_outputs', { ...ALL, logOutputs: false }, 'no outputs are recorded', 'logOutputs'],
+    [
+      'logSignature',
+      { ...ALL, logSignatures: false },
+      'no signatures are recorded',
+      'logSignatures',
+    ],
+    ['keepMedias', { ...ALL, keepMedia: false }, 'no media are recorded', 'keepMedia'],
+    ['inputSanitiser', NO_VALUES, 'no content is recorded', 'inputSanitizer'],
+    ['outputSanitizers', NO_VALUES, 'no content is recorded', 'outputSanitizer'],
+    ['redactKey', NO_VALUES, 'no content is recorded', 'redactKeys'],
+    ['captureContents', NO_VALUES, 'no content is recorded', undefined],
+    ['recordInputs', NO_VALUES, 'no content is recorded', undefined],
+    ['hide_inputs', NO_VALUES, 'no content is recorded', undefined],
+  ])('option %s, which may have kept something back, does', (name, expected, instead, meant) => {
+    const hint = meant === undefined ? '' : ` Did you mean ${meant}?`;
+    // Whatever the value, which may say the opposite: `noLogInputs: true`.
+    for (const value of [true, false, 1, [], (given: unknown) => given]) {
+      const config = make({ [name]: value }, { MLFLOW_DSPY_KEEP_MEDIA: 'true' });
+      expect(config).toMatchObject(expected);
+      expect(messages(config)).toEqual([`Unknown option ${name}; ${instead}.${hint}`]);
+    }
+  });
+  it.each([
+    ['LOG_INPUT', { ...ALL, logInputs: false }, 'no inputs are recorded', 'LOG_INPUTS'],
+    ['ENABLE', { ...ALL, enabled: false }, 'nothing is traced', 'ENABLED'],
+    ['DISABLE', { ...ALL, enabled: false }, 'nothing is traced', 'ENABLED'],
+    ['REDACT_KEY', NO_VALUES, 'no content is recorded', 'REDACT_KEYS'],
+    ['CAPTURE_CONTENT', NO_VALUES, 'no content is recorded', undefined],
+    ['RECORD_INPUTS', NO_VALUES, 'no content is recorded', undefined],
+  ])('variable MLFLOW_DSPY_%s does too', (word, expected, instead, meant) => {
+    const name = `MLFLOW_DSPY_${word}`;
+    const hint = meant === undefined ? '' : ` Did you mean MLFLOW_DSPY_${meant}?`;
+    const config = make({}, { [name]: 'false' });
+    expect(config).toMatchObject(expected);
+    expect(messages(config)).toEqual([`Unknown environment variable ${name}; ${instead}.${hint}`]);
+  });
+  it('of a variable has no effect where code decides', () => {
+    const config = make({ logInputs: true }, { MLFLOW_DSPY_LOG_INPUT: 'false' });
+    expect(config).toMatchObject(ALL);
+    expect(messages(config)).toEqual([
+      'Unknown environment variable MLFLOW_DSPY_LOG_INPUT; it has no effect. Did you mean MLFLOW_DSPY_LOG_INPUTS?',
+    ]);
+  });
+
   it('leave other variables alone', () => {
     expect(make({}, { MLFLOW_SOMETHING: '1', MLFLOW_DSPYX: '1', PATH: '/' }).problems).toEqual([]);
   });
@@ -270,12 +342,90 @@ describe('names that are unknown', () => {
   });
 
   it('a configuration that is no object', () => {
-    for (const wrong of ['x', 5, null, [1]]) {
+    for (const wrong of ['x', 5, null, [1], new Map([['logInputs', false]]), () => ({})]) {
       const config = new MlflowDspyConfig(wrong as never, {});
       expect(config.problems).toHaveLength(1);
       expect(config.samplingRate).toBe(1);
       expect(config).toMatchObject({ logInputs: false, logOutputs: false, logSignatures: false });
     }
+  });
+});
+
+describe('options of a class', () => {
+  class Base {
+    get logInputs(): boolean {
+      return false;
+    }
+  }
+  class Options extends Base {
+    samplingRate = 0.5;
+    readonly #mark = '***';
+    inputSanitizer(): unknown {
+      return this.#mark;
+    }
+  }
+
+  it('are read, with those it inherits', () => {
+    const config = new MlflowDspyConfig(new Options(), { MLFLOW_DSPY_LOG_INPUTS: 'true' });
+    expect(config).toMatchObject({ logInputs: false, logOutputs: true, samplingRate: 0.5 });
+    expect(config.sourceOf('logInputs')).toBe('code');
+    // A method needs its object.
+    expect(config.inputSanitizer?.({})).toBe('***');
+    expect(config.problems).toEqual([]);
+  });
+
+  it('are read from any chain of prototypes, and from properties that are not enumerable', () => {
+    expect(make(Object.create({ logInputs: false })).logInputs).toBe(false);
+    expect(make(Object.defineProperty({}, 'logOutputs', { value: false })).logOutputs).toBe(false);
+    expect(messages(make(Object.create({ captureContent: false })))).toEqual([
+      'Unknown option captureContent; no content is recorded.',
+    ]);
+    expect(make(runInNewContext('({ logInputs: false })')).problems).toEqual([]);
+  });
+
+  it('that throw, or have no end, are guarded', () => {
+    class Throwing {
+      get logInputs(): boolean {
+        throw new Error('no');
+      }
+    }
+    expect(make(new Throwing() as never)).toMatchObject({ logInputs: false, logOutputs: true });
+    const endless: object = new Proxy({}, { getPrototypeOf: () => endless });
+    expect(make(endless as never)).toMatchObject({ logInputs: false, logOutputs: false });
+  });
+
+  it('may be a configuration that is made already', () => {
+    const made = make({ samplingRate: 0.5, logInputs: false });
+    expect(make(made as never).problems).toEqual([]);
+    expect(make(made as never)).toMatchObject({ samplingRate: 0.5, logInputs: false });
+  });
+});
+
+describe("disable, the spelling of Python's autolog()", () => {
+  it.each([
+    [{ disable: true }, false],
+    [{ disable: false }, true],
+    [{ disable: undefined }, false],
+    [{ disable: true, enabled: false }, false],
+    [{ disable: false, enabled: true }, true],
+  ])('%j', (options, enabled) => {
+    const config = make(options, { MLFLOW_DSPY_ENABLED: 'false' });
+    expect(config.enabled).toBe(enabled);
+    expect(config.problems).toEqual([]);
+    expect(MlflowDspyConfig.schema.safeParse(options).success).toBe(true);
+  });
+  it.each([
+    [{ disable: true, enabled: true }, 'disable=true contradicts enabled=true; nothing is traced.'],
+    [
+      { disable: false, enabled: false },
+      'disable=false contradicts enabled=false; nothing is traced.',
+    ],
+    [{ disable: 'false' }, 'disable="false" is not true or false; using true.'],
+    [{ disable: null, enabled: true }, 'disable=null is not true or false; using true.'],
+  ])('%j: in doubt nothing is traced', (options, message) => {
+    const config = make(options);
+    expect(config.enabled).toBe(false);
+    expect(config.problems).toEqual([{ setting: 'disable', message }]);
   });
 });
 
@@ -325,6 +475,8 @@ describe('exporters', () => {
     [{}, {}, ['mlflow']],
     [{}, { OTEL_TRACES_EXPORTER: 'otlp' }, ['otlp']],
     [{}, { OTEL_TRACES_EXPORTER: 'none' }, []],
+    [{}, { OTEL_TRACES_EXPORTER: ' None' }, []],
+    [{}, { OTEL_TRACES_EXPORTER: 'OTLP,Console' }, ['otlp', 'console']],
     [{}, { OTEL_TRACES_EXPORTER: '' }, ['mlflow']],
     [{}, { OTEL_TRACES_EXPORTER: 'otlp', MLFLOW_TRACKING_URI: 'http://h' }, ['mlflow', 'otlp']],
     [{}, { OTEL_TRACES_EXPORTER: 'none', MLFLOW_TRACKING_URI: 'http://h' }, []],
@@ -385,6 +537,33 @@ describe('a configuration', () => {
       'password=(not shown) is not a text that is not empty; it has no effect.',
       'token=(not shown) is not a text that is not empty, or a function; it has no effect.',
     ]);
+  });
+  it.each([
+    ['http://user:hunter2@host/mlflow', 'http://host/mlflow'],
+    ['http://user:hun/ter2@host:5000', 'http://host:5000'],
+    ['http://user:p@hun/ter2@host:5000', 'http://host:5000'],
+    ['http://user:hun?ter2@host:5000', 'http://***'],
+    ['http://user:hun#ter2@host:5000', 'http://***'],
+    ['http://host/?token=hunter2', 'http://host/'],
+    ['http://host/?token=hun@ter2', 'http://***'],
+    ['user:hun/ter2@host:5000', 'host:5000'],
+    ['http:user:hunter2@host', 'http:host'],
+    ['//user:hunter2@host', 'host'],
+    ['file:./me@work/traces#1', 'file:./me@work/traces#1'],
+    ['./me@work/traces', './me@work/traces'],
+    ['http://host:5000/mlflow', 'http://host:5000/mlflow'],
+  ])('shows the tracking URI %s as %s', (trackingUri, shown) => {
+    const config = make({ trackingUri });
+    expect(config.toJSON().trackingUri).toBe(shown);
+    expect(inspect(config)).not.toMatch(/hun|ter2/);
+  });
+  it('shows no secret of an address that stands in a wrong place', () => {
+    const address = 'http://user:hun/ter2@host:5000/?token=x';
+    const wrong = [make(address as never), make({ trackingUri: [address] as never })];
+    for (const config of wrong) {
+      expect(messages(config).join()).toContain('"http://host:5000/"');
+      expect(messages(config).join()).not.toMatch(/hun|ter2|token/);
+    }
   });
   it('can be taken apart and put together', () => {
     const config = make({ samplingRate: 0.5 });

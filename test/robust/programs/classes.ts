@@ -80,19 +80,21 @@ export const classes: Programs = {
     return program.forward(model(ANSWER), QUESTION);
   },
 
-  'a failure of such a promise that nobody waits for': async ({ ax, model }) => {
-    const inner = ax.ax(SIGNATURE);
-    class Passing extends ax.AxProgram<never, never> {
-      forward(ai: never, values: never): unknown {
-        return inner.forward(ai, values);
+  'a promise that is handled before it is handed out': async ({ ax, model, note }) => {
+    const rejected = Promise.reject(new Error('seen'));
+    rejected.catch(() => note('handled'));
+    class Handled extends ax.AxProgram<never, never> {
+      forward(): unknown {
+        return rejected;
       }
     }
     // The class is seen once it stands in a flow.
-    await inFlow(ax, Passing).forward(model(ANSWER), QUESTION);
-    void new Passing(SIGNATURE).forward(
-      model({ throws: new Error('unseen') }) as never,
-      QUESTION as never,
-    );
+    await inFlow(ax, Handled)
+      .forward(model(ANSWER), QUESTION)
+      .catch(() => note('failed'));
+    const program = new Handled(SIGNATURE);
+    const first: unknown = program.forward();
+    note(first === program.forward() ? 'same' : 'another');
   },
 
   'a promise of a forward that is kept': async ({ ax, model, note }) => {

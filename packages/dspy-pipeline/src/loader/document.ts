@@ -76,8 +76,11 @@ class Reader {
   }
 
   #node(node: Node | null, path: ConfigPath, text: string): unknown {
-    this.#locate(node, path, text);
+    const position = this.#locate(node, path, text);
     const resolved = isAlias(node) ? node.resolve(this.document) : node;
+    if (isAlias(node) && resolved === undefined && position) {
+      this.#problems.addAt(position, `no anchor is named ${node.source} before *${node.source}`);
+    }
     // A file of a few lines can unfold into gigabytes, or into itself, through aliases.
     if (++this.#nodes > MAX_NODES || path.length > MAX_DEPTH) {
       if (this.#nodes === MAX_NODES + 1 || path.length === MAX_DEPTH + 1) {

@@ -57,6 +57,10 @@ async function followRedirects({ url, token }: RemoteFile, signal: AbortSignal):
     if (downgraded || !/^https?:$/.test(next.protocol)) {
       throw new LoadError(`${url.href} redirects to an address that is not https`);
     }
+    // `fetch` refuses it, and would show the password.
+    if (next.username || next.password) {
+      throw new LoadError(`${url.href} redirects to an address with a user name in it`);
+    }
     current = next;
   }
   throw new LoadError(`${url.href} redirects more than ${MAX_REDIRECTS} times`);

@@ -62,12 +62,23 @@ export function readField(
     typeof value === 'string'
       ? readText(value.trim(), path, io, problems)
       : readObject(value, path, problems);
+  if (field) checkBounds(field, path, problems);
   if (field && field.defaultValue !== undefined) {
     if (io === 'output') problems.add(path, 'an output cannot have a default');
     // A field with a default may be left out.
     return { ...field, isOptional: true };
   }
   return field;
+}
+
+/** Nothing is both above and below; Ax finds out when a model has answered, again and again. */
+function checkBounds({ type }: ConfigField, path: ConfigPath, problems: Problems): void {
+  const { minimum, maximum, minLength, maxLength } = type ?? {};
+  const least = minimum ?? minLength;
+  const most = maximum ?? maxLength;
+  if (least !== undefined && most !== undefined && least > most) {
+    problems.add(path, `min ${least} is above max ${most}`);
+  }
 }
 
 function readText(

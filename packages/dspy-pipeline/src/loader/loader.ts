@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
 import { z } from 'zod';
+import { MAX_TIMEOUT_S } from '../executor/config.js';
 import { readOptions } from '../options.js';
 import { applyContract, type CallOptions, define } from '../program/contract.js';
 import { createProgram } from '../program/create-program.js';
@@ -183,7 +184,7 @@ const optionsSchema = z.strictObject({
   hubEndpoint: z.string().optional(),
   githubEndpoint: z.string().optional(),
   maxFileBytes: z.int().min(1).optional(),
-  downloadTimeout: z.number().positive().optional(),
+  downloadTimeout: z.number().positive().max(MAX_TIMEOUT_S).optional(),
 });
 
 function identityFrom(

@@ -17,8 +17,8 @@ const HOST = /^(?:(?:\[[^\]]*\]|[^:[\]]+)(?::\d{1,5})?)?$/;
 /** A parameter's name in query, fragment or path, also of a URL in a parameter, and as HTML or JSON have `&` and `=`. */
 const PARAMETER =
   /(?:[?&;]|#!?\/?|%(?:3F|26|23)|\\u0026)((?:[\w.~$:[\]-]|%(?!3D|3F|26|23)[\dA-F]{2}){1,128})(?:=|%3D|\\u003d)/gi;
-/** Goes over slashes that JSON escapes, not over what ends a JSON string. */
-const VALUE = /(?:[^&\s"'<>#`\\]+|'(?![\s"'<>`,;:.)\]}+\\&#]|$)|\\+(?![\s"'<>`&#\\]|[bfnrtu]))+/y;
+/** A backslash before a slash, as JSON may escape that, ends no value; before what ends a JSON string, or is itself escaped, it does. */
+const VALUE_END = /[&\s"<>#`]|'(?=[\s"'<>`,;:.)\]}+\\&#]|$)|\\(?=\\{0,31}[\s"'<>`&#bfnrtu])/g;
 
 /** Beside the names of credentials: what has these names elsewhere (a map's keys, an error's code) is no secret. */
 const isSecretParameter = createKeyMatcher([
@@ -61,8 +61,8 @@ export function redactCutUrls(text: string): string {
 }
 
 function redact(text: string, isCut: boolean): string {
-  // Most texts hold no URL, and nearly as many no escaped slash.
-  if (!text.includes('://') && !text.includes('\\/')) return text;
+  // Most texts hold no URL. In escaped slashes a backslash follows one; those are fewer than backslashes in JSON text.
+  if (!text.includes('://') && !text.includes('/\\')) return text;
   const spans = [...userInfos(text, isCut), ...secretValues(text)];
   return spans.length === 0 ? text : replaceSpans(text, spans);
 }
@@ -134,11 +134,9 @@ function secretValues(text: string): Span[] {
   for (const found of text.matchAll(PARAMETER)) {
     if (found.index < done || !isSecretParameter(decoded(found[1] as string))) continue;
     const start = found.index + found[0].length;
-    VALUE.lastIndex = start;
-    const value = VALUE.exec(text);
-    if (value === null) continue;
-    done = start + value[0].length;
-    spans.push({ start, end: done, by: REDACTED });
+    VALUE_END.lastIndex = start;
+    done = VALUE_END.exec(text)?.index ?? text.length;
+    if (done > start) spans.push({ start, end: done, by: REDACTED });
   }
   return spans;
 }

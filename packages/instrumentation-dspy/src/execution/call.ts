@@ -1,6 +1,7 @@
 import type { AxCopy } from '../copy.js';
 import { diagnostics } from '../diagnostics.js';
 import type { Method, Wrapper } from '../hooks/types.js';
+import { givesNewPromise } from './fresh.js';
 import { begin, type Entry } from './gate.js';
 import type { CallKind } from './kinds.js';
 import { withoutNativeTracer } from './native.js';
@@ -11,15 +12,17 @@ import { runIn } from './run-in.js';
 /** Traces a method that returns a value, a promise or a thenable. */
 export function tracedCall(kind: CallKind): Wrapper {
   return (original, copy) =>
-    function (this: unknown, ...args: unknown[]): unknown {
-      return traceFunction(copy, kind, original, this, args, true);
-    };
+    ({
+      call(this: unknown, ...args: unknown[]): unknown {
+        return traceFunction(copy, kind, original, this, args, true);
+      },
+    }).call;
 }
 
 /**
  * Calls a function and traces the call. What it returns or throws is what the function does.
  *
- * @param passOn Anyone may call it, and may leave a failure unhandled: see {@link observe}.
+ * @param passOn Anyone may call it, and may leave a failure unhandled.
  */
 export function traceFunction(
   copy: AxCopy,
@@ -58,7 +61,7 @@ export function runOperation(
   }
   return observe(
     result,
-    passOn,
+    passOn && givesNewPromise(original),
     (value) => finished(operation, value, self, args),
     (error) => failed(operation, error, self, args),
   );

@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import type { Attributes, Context, SpanOptions } from '@opentelemetry/api';
 import { context, INVALID_SPAN_CONTEXT, SpanKind, TraceFlags, trace } from '@opentelemetry/api';
 import { DSPY_EVALUATION_ID } from '../attributes/dspy.js';
@@ -197,6 +198,9 @@ function withValues(inherited: Inherited, values: TraceValues | undefined): Inhe
   return { ...inherited, values, identity: { ...inherited.identity, ...values?.identity } };
 }
 
+/** Not `Math.random`: a program that seeds it would draw other numbers with tracing than without. */
+const DRAWS = 2 ** 32;
+
 function passesSampling(home: Context, settings: Settings): boolean {
   if (settings.samplingThreshold === 0) return true;
   const around = trace.getSpanContext(home);
@@ -204,7 +208,7 @@ function passesSampling(home: Context, settings: Settings): boolean {
   return around !== undefined && trace.isSpanContextValid(around)
     ? (around.traceFlags & TraceFlags.SAMPLED) !== 0 &&
         isSampled(around.traceId, settings.samplingThreshold)
-    : Math.random() < settings.samplingRate;
+    : randomInt(DRAWS) / DRAWS < settings.samplingRate;
 }
 
 /** The decision has to be carried on only where what is below would not come to it by itself. */

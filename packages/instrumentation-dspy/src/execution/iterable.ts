@@ -7,10 +7,12 @@ import { diagnostics } from '../diagnostics.js';
 import type { Method, Wrapper } from '../hooks/types.js';
 import { viewOf } from '../view.js';
 import { unwatch, watch } from './abandoned.js';
+import { givesNewPromise } from './fresh.js';
 import { begin } from './gate.js';
 import type { CallKind } from './kinds.js';
 import { withoutNativeTracer } from './native.js';
 import { endSafely, failSafely, Operation } from './operation.js';
+import { Place } from './place.js';
 import { observe, tell } from './result.js';
 import { runIn } from './run-in.js';
 
@@ -27,29 +29,32 @@ export interface StreamKind extends CallKind {
 /**
  * Traces a method that returns an async iterator. The span starts with the first `next()`, as the
  * work does, below the span that was active at the call; it ends with the last value, an error,
- * `return()`, or when the iterator is collected. Nothing is read that the consumer does not read.
+ * `return()`, or when the iterator is collected. Nothing is read that the consumer does not read, and
+ * but for the span a step runs in the context of who asks for it.
  */
 export function tracedIterable(kind: StreamKind): Wrapper {
   return (original, copy) =>
-    function (this: unknown, ...args: unknown[]): unknown {
-      let passed = args;
-      let home: Context | undefined;
-      try {
-        home = context.active();
-        passed = withoutNativeTracer(copy, kind, this, args);
-      } catch (fault) {
-        diagnostics.fault('iterable', fault);
-      }
-      const inner: unknown = Reflect.apply(original, this, passed);
-      try {
-        if (home !== undefined && copy.recorder.settings.enabled && isAsyncIterator(inner)) {
-          return wrapIterator(inner, new StreamState(copy, kind, this, args, home));
+    ({
+      call(this: unknown, ...args: unknown[]): unknown {
+        let passed = args;
+        let home: Context | undefined;
+        try {
+          home = context.active();
+          passed = withoutNativeTracer(copy, kind, this, args);
+        } catch (fault) {
+          diagnostics.fault('iterable', fault);
         }
-      } catch (fault) {
-        diagnostics.fault('iterable', fault);
-      }
-      return inner;
-    };
+        const inner: unknown = Reflect.apply(original, this, passed);
+        try {
+          if (home !== undefined && copy.recorder.settings.enabled && isAsyncIterator(inner)) {
+            return wrapIterator(inner, new StreamState(copy, kind, this, args, home));
+          }
+        } catch (fault) {
+          diagnostics.fault('iterable', fault);
+        }
+        return inner;
+      },
+    }).call;
 }
 
 type AnyIterator = AsyncIterator<unknown, unknown, unknown>;
@@ -58,7 +63,7 @@ type Step = 'next' | 'return' | 'throw';
 /** The state of a traced iterator. Does not refer to it, so that the iterator can be collected. */
 class StreamState {
   #operation: Operation | undefined;
-  #context: Context | undefined;
+  #place: Place | undefined;
   #begun = false;
   #pending = 0;
   #orphaned = false;
@@ -86,20 +91,19 @@ class StreamState {
     }
     const method = inner[step] as Method;
     const operation = this.#operation;
-    if (operation === undefined || operation.ended) {
-      return runIn(this.#context, method, inner, args);
-    }
+    const here = this.#place?.now();
+    if (operation === undefined || operation.ended) return runIn(here, method, inner, args);
     this.#pending++;
     let result: unknown;
     try {
-      result = runIn(this.#context, method, inner, args);
+      result = runIn(here, method, inner, args);
     } catch (error) {
       tell((thrown) => this.#failed(operation, thrown, step), error);
       throw error;
     }
     return observe(
       result,
-      true,
+      givesNewPromise(method),
       (value) => this.#advanced(operation, value as IteratorResult<unknown>, step),
       (error) => this.#failed(operation, error, step),
     );
@@ -114,11 +118,11 @@ class StreamState {
   #begin(iterator: object): void {
     const entry = begin(this.copy, this.kind, this.self, this.args, this.home);
     if (!(entry instanceof Operation)) {
-      this.#context = entry;
+      this.#place = new Place(this.home, entry);
       return;
     }
     this.#operation = entry;
-    this.#context = entry.context;
+    this.#place = new Place(this.home, entry.context);
     entry.streaming = true;
     entry.beforeEnd = (operation) => this.#collected(operation);
     this.#startedAt = performance.now();

@@ -1,4 +1,5 @@
 import { ProxyTracerProvider, type Tracer } from '@opentelemetry/api';
+import { askOnce } from '../ask.js';
 import { readProperty } from '../capture/read.js';
 import type { AxCopy } from '../copy.js';
 import { viewOf } from '../view.js';
@@ -9,11 +10,6 @@ const NO_TRACER: Tracer = new ProxyTracerProvider().getTracer('');
 
 interface HasTracer {
   readonly tracer?: unknown;
-  readonly options?: { readonly tracer?: unknown };
-  /** The provider inside Ax's own wrapper (`AxAI`). */
-  readonly ai?: { readonly tracer?: unknown };
-  readonly getEffectiveTracer?: unknown;
-  readonly getOptions?: () => { readonly tracer?: unknown } | undefined;
 }
 
 /**
@@ -29,15 +25,15 @@ export function withoutNativeTracer(
   const { settings } = copy.recorder;
   const index = kind.optionsIndex;
   if (index === undefined || settings.nativeSpans || !settings.enabled) return args;
-  const options = args[index] as HasTracer | undefined;
+  const options = args[index];
   const tracer =
-    options?.tracer ??
-    (self as HasTracer | undefined)?.options?.tracer ??
+    readProperty(options, 'tracer') ??
+    readProperty(readProperty(self, 'options'), 'tracer') ??
     tracerOf((kind.role === 'model' ? self : args[0]) as HasTracer | undefined) ??
     copy.globals?.tracer;
   if (tracer === undefined || tracer === NO_TRACER) return args;
   const changed = [...args];
-  changed[index] = { ...options, tracer: NO_TRACER };
+  changed[index] = { ...(options as object | undefined), tracer: NO_TRACER };
   return changed;
 }
 
@@ -45,11 +41,13 @@ const silent = new WeakMap<object, object>();
 
 /**
  * The service with its tracer out of sight: what Ax up to 19 starts the spans of tools with, whatever
- * the call says. A service without a tracer is returned as it is.
+ * the call says. A service without a tracer is returned as it is, and one of the releases that ask for
+ * the tracer of the call (from Ax 23 on).
  */
 export function withoutServiceTracer(copy: AxCopy, service: unknown): unknown {
   const { settings } = copy.recorder;
   if (settings.nativeSpans || typeof service !== 'object' || service === null) return service;
+  if (typeof readProperty(service, 'getEffectiveTracer') === 'function') return service;
   const tracer = tracerOf(service) ?? copy.globals?.tracer;
   if (tracer === undefined || tracer === NO_TRACER) return service;
   let view = silent.get(service);
@@ -64,11 +62,14 @@ export function withoutServiceTracer(copy: AxCopy, service: unknown): unknown {
   return view;
 }
 
-/** A service's tracer. Read from the field in Ax's own classes: `getOptions` builds an object of all options. */
+/**
+ * A service's tracer. Read from the field in Ax's own classes, `AxAI` with a provider inside among them: `getOptions` builds
+ * an object of all options. One of the user's own is asked for these once.
+ */
 function tracerOf(service: HasTracer | undefined): unknown {
   if (typeof service !== 'object' || service === null) return undefined;
   if ('tracer' in service) return readProperty(service, 'tracer');
-  const { ai } = service;
-  if (typeof ai === 'object' && ai !== null && 'tracer' in ai) return ai.tracer;
-  return service.getOptions?.()?.tracer;
+  const ai = readProperty(service, 'ai');
+  if (typeof ai === 'object' && ai !== null && 'tracer' in ai) return readProperty(ai, 'tracer');
+  return readProperty(askOnce(service, 'getOptions'), 'tracer');
 }

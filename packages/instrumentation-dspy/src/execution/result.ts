@@ -6,25 +6,27 @@ type OnValue = (value: unknown) => void;
 /**
  * Tells what comes of a call, without a change for who receives it.
  *
- * - A plain promise is passed on with the observers in between (`passOn`), so that a rejection nobody
- *   handles stays an unhandled rejection; or it is returned as it is and observed on the side, where the
- *   receiver is known to handle it.
- * - A promise with a class or properties of its own is returned as it is and observed on the side.
+ * - A plain promise that nobody else has yet (`fresh`) is passed on with the observers in between, so that
+ *   a rejection nobody handles stays an unhandled rejection.
+ * - Any other promise is returned as it is and observed on the side: it may be handled already, so that a
+ *   promise derived from it would be the unhandled one, and it may be handed out again or compared. A
+ *   rejection of it that nobody handles goes unnoticed then; that is the smaller harm.
  * - A thenable of its own kind may do its work only once `then` is called: it is observed when the
  *   receiver calls it, and never by us.
  *
+ * @param fresh What `givesNewPromise` says of the function; `false` also where the receiver is known to handle the promise.
  * @returns What the receiver of the call gets: `result` itself but for a promise that is passed on.
  */
 export function observe(
   result: unknown,
-  passOn: boolean,
+  fresh: boolean,
   onValue: OnValue,
   onError: OnValue,
 ): unknown {
   try {
     if (!isThenable(result)) {
       onValue(result);
-    } else if (passOn && isPlainPromise(result)) {
+    } else if (fresh && isPlainPromise(result)) {
       return passOnPromise(result, onValue, onError);
     } else if (result instanceof Promise && result.then === Promise.prototype.then) {
       follow(result, onValue, onError);
@@ -105,8 +107,9 @@ function observeWhenRead(thenable: PromiseLike<unknown>, onValue: OnValue, onErr
       writable: true,
       enumerable: own?.enumerable ?? false,
       value(this: unknown, onFulfilled: unknown, onRejected: unknown, ...rest: unknown[]) {
-        if (own === undefined) delete (thenable as { then?: unknown }).then;
-        else Object.defineProperty(thenable, 'then', own);
+        // Refused when the receiver froze the thenable: it is only observed once more then.
+        if (own === undefined) Reflect.deleteProperty(thenable, 'then');
+        else Reflect.defineProperty(thenable, 'then', own);
         const fulfilled = (value: unknown): unknown => {
           tell(onValue, value);
           return typeof onFulfilled === 'function' ? onFulfilled(value) : value;
@@ -116,7 +119,7 @@ function observeWhenRead(thenable: PromiseLike<unknown>, onValue: OnValue, onErr
           if (typeof onRejected === 'function') return onRejected(error);
           throw error;
         };
-        return then.call(this, fulfilled, rejected, ...rest);
+        return Reflect.apply(then, this, [fulfilled, rejected, ...rest]);
       },
     });
   } catch {

@@ -160,8 +160,9 @@ function callWithoutTracer(
   try {
     passed = withoutNativeTracer(copy, call.kind, self, args);
     if (passed !== args && service.tracer !== undefined && !service.getEffectiveTracer) {
-      hidden = service.tracer;
-      service.tracer = undefined;
+      const { tracer } = service;
+      // A getter alone, or frozen: Ax's own spans are the smaller harm.
+      if (Reflect.set(service, 'tracer', undefined)) hidden = tracer;
     }
   } catch (fault) {
     diagnostics.fault('native', fault);
@@ -169,6 +170,6 @@ function callWithoutTracer(
   try {
     return original.apply(self, passed);
   } finally {
-    if (hidden !== undefined) service.tracer = hidden;
+    if (hidden !== undefined) Reflect.set(service, 'tracer', hidden);
   }
 }

@@ -9,6 +9,7 @@ import {
 } from '../attributes/gen-ai.js';
 import { TOOL_DESCRIPTION, TOOL_NAME, TOOL_PARAMETERS } from '../attributes/openinference.js';
 import { subjectOf } from '../attributes/subject.js';
+import { readProperty } from '../capture/read.js';
 import { safeString } from '../capture/redact.js';
 import { toJson } from '../capture/serialize.js';
 import type { AxCopy } from '../copy.js';
@@ -157,6 +158,16 @@ function traceTool(copy: AxCopy, tool: unknown): unknown {
   );
 }
 
+/** The service that a tool is given is the program's own, and not our view of it. */
+function giveServiceBack(args: unknown[], style: ToolStyle): void {
+  if (style === 'positional') return;
+  const index = style === 'object' ? 1 : 0;
+  const extra = args[index];
+  const ai = readProperty(extra, 'ai');
+  const own = originalOf(ai);
+  if (own !== ai) args[index] = { ...(extra as object), ai: own };
+}
+
 /** A tool's function with its calls traced. The same function of the same tool gives the same result. */
 export function traceToolFunction(
   copy: AxCopy,
@@ -169,6 +180,7 @@ export function traceToolFunction(
   const kind = toolKind(tool, style);
   const replacement = disguise(function (this: unknown, ...args: unknown[]): unknown {
     // A tool that is a method runs on its own object, with the state it keeps there.
+    giveServiceBack(args, style);
     // Ax waits for the tools of a generator; code may call one and not look back.
     return traceFunction(copy, kind, func, originalOf(this), args, style === 'positional');
   }, func);

@@ -140,6 +140,9 @@ describe('no half of a user info is recorded', () => {
 
   it('of a name', () => {
     expect(safeString(url, 128)).toBe('postgres://');
+    expect(safeString('https://app/cb#access_token=abcdef123456', 128)).toBe(
+      'https://app/cb#access_token=[REDACTED]',
+    );
   });
 
   it('of an error in a value', () => {
@@ -189,6 +192,11 @@ describe('the cost grows with the text and not with its square', () => {
     });
     return Math.min(...runs);
   }
+
+  it('and no length is too much for the stack', () => {
+    const value = "a'b\\/".repeat(2_000_000);
+    expect(redactUrls(`a://b?token=${value} c`)).toBe('a://b?token=[REDACTED] c');
+  });
 
   const prose = spent(fill('As https://example.com/a?page=2 of ann@example.com says. '));
 

@@ -142,6 +142,18 @@ describeMajors('AxMCPClient', AX_MAJORS, (bench) => {
     });
   });
 
+  it('records no secret of the address of a resource', async () => {
+    const { tracing } = bench();
+    const client = await connected();
+    const uri = 'https://u:hun/ter2@app/cb#access_token=abcdef123456';
+    // The server has no such resource.
+    await client.sendRequest('resources/read', { uri }).catch(() => undefined);
+    const { attributes } = tracing.span('resources/read');
+    const shown = 'https://app/cb#access_token=[REDACTED]';
+    expect(attributes['mcp.resource.uri']).toBe(shown);
+    expect(attributes['input.value']).toContain(shown);
+  });
+
   it('gives what is asked for to the sanitizer first', async () => {
     const { tracing, configure } = bench();
     const client = await connected();

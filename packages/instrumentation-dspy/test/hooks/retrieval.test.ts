@@ -40,6 +40,17 @@ describeMajors('AxEmbeddingAdapter', AX_MAJORS, (bench) => {
     });
   });
 
+  it('records no secret of the addresses of documents', async () => {
+    const { tracing } = bench();
+    const id = 'https://u:hun/ter2@app/d#access_token=abcdef123456';
+    await adapter(async () => [{ id, text: 't', score: 1 }]).embedAdapter('q');
+    const { attributes } = tracing.span('retrieval searchDocs');
+    expect(attributes['retrieval.documents.0.document.id']).toBe(
+      'https://app/d#access_token=[REDACTED]',
+    );
+    expect(JSON.stringify(attributes)).not.toMatch(/ter2|abcdef/);
+  });
+
   it('takes texts and any other result', async () => {
     const { tracing } = bench();
     await adapter(async () => ['one', 'two']).embedAdapter('q');

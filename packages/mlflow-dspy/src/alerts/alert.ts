@@ -1,5 +1,6 @@
 import { warnOnce } from '../log.js';
 import type { TraceData } from '../processors/trace-data.js';
+import { entriesOf } from './entries.js';
 
 /** When to alert. At least one condition is needed; every one is checked on every finished trace. */
 export interface AlertConditions {
@@ -75,8 +76,7 @@ export function alertOn(
 
 function check(conditions: AlertConditions): AlertConditions {
   const checked: Record<string, number> = {};
-  for (const [name, value] of entriesOf(conditions)) {
-    if (value === undefined) continue;
+  for (const [name, value] of entriesOf('alertOn: the conditions', conditions)) {
     if (!CONDITIONS.includes(name as keyof AlertConditions)) {
       warnOnce(
         `alertOn: unknown condition ${name}; it has no effect. Known: ${CONDITIONS.join(', ')}.`,
@@ -86,16 +86,6 @@ function check(conditions: AlertConditions): AlertConditions {
     } else checked[name] = value;
   }
   return checked;
-}
-
-/** Never throws: it is the application's call. */
-function entriesOf(conditions: AlertConditions): [string, unknown][] {
-  try {
-    return Object.entries(conditions ?? {});
-  } catch {
-    warnOnce('alertOn: the conditions cannot be read; none of them has an effect.');
-    return [];
-  }
 }
 
 function* find(

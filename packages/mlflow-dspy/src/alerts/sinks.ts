@@ -3,6 +3,13 @@ import { request as httpsRequest } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { warnOnce } from '../log.js';
 import type { Alert, AlertSink } from './alert.js';
+import {
+  readWebhookOptions,
+  type WebhookOptions,
+  type WebhookSettings,
+} from './webhook-options.js';
+
+export type { WebhookOptions } from './webhook-options.js';
 
 /** Writes alerts to a logger. Default: `console`. */
 export function logSink(logger: { warn(message: string): void } = console): AlertSink {
@@ -12,22 +19,12 @@ export function logSink(logger: { warn(message: string): void } = console): Aler
     );
 }
 
-export interface WebhookOptions {
-  /** Such as `{ authorization: 'Bearer …' }`. */
-  readonly headers?: Readonly<Record<string, string>> | undefined;
-  /** Milliseconds for one attempt. Default 5 000. */
-  readonly timeoutMs?: number | undefined;
-  /** Attempts in all; 408, 429, 5xx and no answer are tried again. Default 3. */
-  readonly attempts?: number | undefined;
-}
-
-const DEFAULT_TIMEOUT_MS = 5000;
-const DEFAULT_ATTEMPTS = 3;
 const FIRST_PAUSE_MS = 500;
 
 /**
  * Posts alerts as JSON: the fields of {@link Alert}, and its message as `text` too, which chat services
- * show. What fails for good is reported once; a URL that is none is reported at once and posts nothing.
+ * show. What fails for good is reported once; a URL that is none is reported at once and posts nothing,
+ * and so is an option that cannot be used, whose default holds.
  */
 export function webhookSink(url: string, options: WebhookOptions = {}): AlertSink {
   const target = toHttpUrl(url);
@@ -36,16 +33,20 @@ export function webhookSink(url: string, options: WebhookOptions = {}): AlertSin
     warnOnce('webhookSink: the URL is not an http(s) URL; no alert is posted.');
     return () => undefined;
   }
-  return (alert) => deliver(target, alert, options);
+  const settings = readWebhookOptions(options);
+  return (alert) => deliver(target, alert, settings);
 }
 
 function toHttpUrl(url: string): URL | undefined {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  const parsed = typeof url === 'string' && URL.canParse(url) ? new URL(url) : undefined;
   return parsed !== undefined && /^https?:$/.test(parsed.protocol) ? parsed : undefined;
 }
 
-async function deliver(url: URL, alert: Alert, options: WebhookOptions): Promise<void> {
-  const { headers, timeoutMs = DEFAULT_TIMEOUT_MS, attempts = DEFAULT_ATTEMPTS } = options;
+async function deliver(
+  url: URL,
+  alert: Alert,
+  { headers, timeoutMs, attempts }: WebhookSettings,
+): Promise<void> {
   const body = JSON.stringify({ ...alert, text: alert.message });
   const request: RequestOptions = {
     method: 'POST',

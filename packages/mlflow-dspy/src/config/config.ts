@@ -1,11 +1,11 @@
 import { inspect } from 'node:util';
 import type { z } from 'zod';
+import { hideSecrets } from './address.js';
 import { fields, optionNames, optionsSchema } from './fields.js';
+import { BRAND, isMade } from './given.js';
 import { killSwitch } from './kill-switch.js';
 import type { MlflowDspyOptions, OptionName, ResolvedOptions } from './options.js';
 import { type ConfigProblem, type Environment, resolve, type Source } from './resolve.js';
-
-const BRAND = Symbol.for('@hokusai/mlflow-dspy/config');
 
 // Gives the class the options as properties; the constructor assigns them.
 const Values = class {} as new () => ResolvedOptions;
@@ -29,7 +29,7 @@ export class MlflowDspyConfig extends Values {
 
   /** A configuration of this or another copy of the package, or options to make one of. */
   static from(options: MlflowDspyConfig | MlflowDspyOptions | undefined): MlflowDspyConfig {
-    return isMade(options) ? options : new MlflowDspyConfig(options);
+    return isMade(options) ? (options as MlflowDspyConfig) : new MlflowDspyConfig(options);
   }
 
   readonly #problems: readonly ConfigProblem[];
@@ -64,7 +64,7 @@ export class MlflowDspyConfig extends Values {
       if (value === undefined) continue;
       shown[name] = fields[name].secret ? '[secret]' : value;
     }
-    if (typeof shown.trackingUri === 'string') shown.trackingUri = hideUserInfo(shown.trackingUri);
+    if (typeof shown.trackingUri === 'string') shown.trackingUri = hideSecrets(shown.trackingUri);
     return shown;
   }
 
@@ -75,18 +75,4 @@ export class MlflowDspyConfig extends Values {
   [inspect.custom](): unknown {
     return this.toJSON();
   }
-}
-
-function isMade(options: unknown): options is MlflowDspyConfig {
-  try {
-    return typeof options === 'object' && options !== null && BRAND in options;
-  } catch {
-    // A proxy that refuses: its options cannot be read either, which the constructor says.
-    return false;
-  }
-}
-
-/** `http://user:password@host` without the middle. */
-export function hideUserInfo(uri: string): string {
-  return uri.replace(/^([a-z][a-z0-9+.-]*:\/\/)[^/?#]*@/i, '$1');
 }

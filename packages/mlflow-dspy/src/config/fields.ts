@@ -45,10 +45,18 @@ function flag(name: string | undefined, value: boolean): Field<boolean> {
   };
 }
 
-function wholeNumber(name: string, min: number, value?: number): Field<number> {
+/** What the exporter takes too. Node's timers fire at once when they are set to more than 24 days. */
+const LONGEST_MS = 24 * 60 * 60 * 1000;
+const LEAST_BUFFER_BYTES = 64 * 1024;
+
+function wholeNumber(name: string, min: number, value?: number, max?: number): Field<number> {
+  const schema = z.number().int().min(min);
   return {
-    schema: z.number().int().min(min),
-    forms: `a whole number of at least ${min}`,
+    schema: max === undefined ? schema : schema.max(max),
+    forms:
+      max === undefined
+        ? `a whole number of at least ${min}`
+        : `a whole number from ${min} to ${max}`,
     variables: [{ name, parse: parseNumber }],
     ...(value !== undefined && { default: value }),
   };
@@ -89,7 +97,7 @@ function parseSeconds(text: string): number | undefined {
 const EXPORTERS: readonly ExporterName[] = ['mlflow', 'otlp', 'console'];
 
 function parseExporters(list: string): unknown {
-  const names = parseList(list);
+  const names = parseList(list.toLowerCase());
   return names.length === 1 && names[0] === 'none' ? [] : names;
 }
 
@@ -156,14 +164,14 @@ export const fields: { readonly [K in OptionName]-?: Field<Value<K>> } = {
     readByExporter: ['MLFLOW_TRACKING_INSECURE_TLS'],
   },
   requestTimeoutMs: {
-    schema: z.number().positive(),
-    forms: 'a number of milliseconds above 0',
+    schema: z.number().positive().max(LONGEST_MS),
+    forms: `a number of milliseconds above 0, at most ${LONGEST_MS}`,
     default: 30_000,
     variables: [
       {
         name: 'MLFLOW_HTTP_REQUEST_TIMEOUT',
         parse: parseSeconds,
-        forms: 'a number of seconds above 0',
+        forms: `a number of seconds above 0, at most ${LONGEST_MS / 1000}`,
       },
       { name: 'OTEL_BSP_EXPORT_TIMEOUT', parse: parseNumber },
     ],
@@ -183,11 +191,15 @@ export const fields: { readonly [K in OptionName]-?: Field<Value<K>> } = {
       },
     ],
   },
-  flushIntervalMs: wholeNumber('OTEL_BSP_SCHEDULE_DELAY', 0, 5000),
+  flushIntervalMs: wholeNumber('OTEL_BSP_SCHEDULE_DELAY', 0, 5000, LONGEST_MS),
   maxExportBatchSize: wholeNumber('OTEL_BSP_MAX_EXPORT_BATCH_SIZE', 1, 512),
-  maxBufferBytes: wholeNumber('MLFLOW_DSPY_MAX_BUFFER_BYTES', 1, 128 * 1024 * 1024),
+  maxBufferBytes: wholeNumber(
+    'MLFLOW_DSPY_MAX_BUFFER_BYTES',
+    LEAST_BUFFER_BYTES,
+    128 * 1024 * 1024,
+  ),
   maxQueueSize: wholeNumber('OTEL_BSP_MAX_QUEUE_SIZE', 1),
-  shutdownTimeoutMs: wholeNumber('MLFLOW_DSPY_SHUTDOWN_TIMEOUT', 0, 3000),
+  shutdownTimeoutMs: wholeNumber('MLFLOW_DSPY_SHUTDOWN_TIMEOUT', 0, 3000, LONGEST_MS),
 
   conventions: {
     schema: z.array(z.enum(['gen_ai', 'openinference'])).min(1),
@@ -217,6 +229,7 @@ export const ownVariables: readonly string[] = Object.values(fields)
   .filter((name) => name.startsWith('MLFLOW_DSPY_'));
 
 /** The options as one schema, for programs that validate strictly themselves. */
-export const optionsSchema: z.ZodType<MlflowDspyOptions> = z.strictObject(
-  Object.fromEntries(optionNames.map((name) => [name, fields[name].schema.optional()])),
-) as z.ZodType<MlflowDspyOptions>;
+export const optionsSchema: z.ZodType<MlflowDspyOptions> = z.strictObject({
+  ...Object.fromEntries(optionNames.map((name) => [name, fields[name].schema.optional()])),
+  disable: z.boolean().optional(),
+}) as z.ZodType<MlflowDspyOptions>;

@@ -6,11 +6,14 @@ export type ExporterName = 'mlflow' | 'otlp' | 'console';
 
 /**
  * Options of `autolog()` and {@link MlflowDspyConfig}. Every one has a default. An option wins over its
- * environment variable, which wins over the default; `undefined` counts as not given.
+ * environment variable, which wins over the default; `undefined` counts as not given. Milliseconds are
+ * at most those of a day.
  */
 export interface MlflowDspyOptions {
   /** Trace at all. `MLFLOW_DSPY_ENABLED`; default `true`. */
   enabled?: boolean | undefined;
+  /** `enabled` the other way round, as Python's `autolog()` has it. Where the two contradict each other nothing is traced. */
+  disable?: boolean | undefined;
   /** Record input values: program inputs, prompts, tool arguments. `MLFLOW_DSPY_LOG_INPUTS`; default `true`. */
   logInputs?: boolean | undefined;
   /** Record output values: program outputs, completions, tool results. `MLFLOW_DSPY_LOG_OUTPUTS`; default `true`. */
@@ -70,8 +73,8 @@ export interface MlflowDspyOptions {
   /** Keep on disk what the server could not take and deliver it later. `MLFLOW_DSPY_SPOOL`; default `true`. */
   spool?: boolean | undefined;
   /**
-   * Folder of the spool. `MLFLOW_DSPY_SPOOL_DIRECTORY`; default a folder per tracking URI below
-   * `$XDG_STATE_HOME/mlflow-dspy` (`~/.local/state/mlflow-dspy`).
+   * Folder of the spool. `MLFLOW_DSPY_SPOOL_DIRECTORY`; default a folder per server and workspace below
+   * `$XDG_STATE_HOME/mlflow-dspy` (`~/.local/state/mlflow-dspy`); none for a user without a home.
    */
   spoolDirectory?: string | undefined;
 
@@ -84,7 +87,7 @@ export interface MlflowDspyOptions {
   flushIntervalMs?: number | undefined;
   /** Spans sent together at most (a larger trace is not split). `OTEL_BSP_MAX_EXPORT_BATCH_SIZE`; default `512`. */
   maxExportBatchSize?: number | undefined;
-  /** Bytes of finished and unfinished spans that may wait here (estimated). `MLFLOW_DSPY_MAX_BUFFER_BYTES`; default 128 MiB. */
+  /** Bytes of finished and unfinished spans that may wait here (estimated), at least 64 KiB. `MLFLOW_DSPY_MAX_BUFFER_BYTES`; default 128 MiB. */
   maxBufferBytes?: number | undefined;
   /** Spans that may wait; beyond it spans are dropped. `OTEL_BSP_MAX_QUEUE_SIZE`; default no limit but `maxBufferBytes`. */
   maxQueueSize?: number | undefined;
@@ -105,7 +108,8 @@ export interface MlflowDspyOptions {
   recordOptimizerCalls?: boolean | undefined;
 }
 
-export type OptionName = keyof MlflowDspyOptions;
+/** `disable` is no option of its own: it becomes `enabled`. */
+export type OptionName = Exclude<keyof MlflowDspyOptions, 'disable'>;
 
 /** Options that have no default: absent unless code or environment gives them. */
 type Optional =

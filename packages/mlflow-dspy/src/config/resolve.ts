@@ -1,7 +1,9 @@
 import { types } from 'node:util';
+import { hideSecrets, mayBeAddress } from './address.js';
 import { type Field, fields, optionNames, ownVariables, type Variable } from './fields.js';
+import { isOptions, namesOf, readOption } from './given.js';
+import { misspeltOption, misspeltVariable, VALUES } from './misspelt.js';
 import type { MlflowDspyOptions, OptionName, ResolvedOptions } from './options.js';
-import { suggestName } from './suggest.js';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -33,14 +35,17 @@ interface Found {
 /** Finds the value of every option. Never throws. */
 export function resolve(options: MlflowDspyOptions, env: Environment): Resolution {
   const problems: ConfigProblem[] = [];
-  const given = readOptions(options, problems);
+  const off = new Set<OptionName>();
+  const given = readOptions(options, problems, off);
+  if (given !== undefined) chooseEnabled(given, problems);
   const found = new Map<OptionName, Found>();
   for (const name of optionNames) found.set(name, find(name, given?.[name], env, problems));
   if (given === undefined) withhold(found, ALL_CONTENT);
   else if (problems.some(({ setting }) => isGuard(setting))) withhold(found, VALUES);
+  withhold(found, off);
   chooseExperiment(found);
   chooseExporters(found);
-  reportUnknownVariables(env, problems);
+  reportUnknownVariables(found, env, problems);
 
   const values: Record<string, unknown> = {};
   const sources = new Map<OptionName, Source>();
@@ -54,13 +59,11 @@ export function resolve(options: MlflowDspyOptions, env: Environment): Resolutio
 const isGuard = (setting: string): boolean =>
   Object.hasOwn(fields, setting) && fields[setting as OptionName].guard === true;
 
-const VALUES = ['logInputs', 'logOutputs'] as const;
-
 /** Options that nobody can read may have asked for any of these to be left out. */
 const ALL_CONTENT = [...VALUES, 'logSignatures'] as const;
 
 /** What was to keep content back cannot: going on without it would leak. */
-function withhold(found: Map<OptionName, Found>, names: readonly OptionName[]): void {
+function withhold(found: Map<OptionName, Found>, names: Iterable<OptionName>): void {
   for (const name of names) {
     found.set(name, { value: false, source: 'code', strength: 3 });
   }
@@ -70,8 +73,9 @@ function withhold(found: Map<OptionName, Found>, names: readonly OptionName[]): 
 function readOptions(
   options: unknown,
   problems: ConfigProblem[],
+  off: Set<OptionName>,
 ): Record<string, unknown> | undefined {
-  if (typeof options !== 'object' || options === null || isList(options)) {
+  if (!isOptions(options)) {
     problems.push(unreadable(`${show(options)} is not an object of options`));
     return undefined;
   }
@@ -82,12 +86,14 @@ function readOptions(
   }
   const given: Record<string, unknown> = {};
   for (const name of names) {
-    if (!Object.hasOwn(fields, name)) {
-      problems.push(unknown('option', name, optionNames));
+    if (name !== 'disable' && !Object.hasOwn(fields, name)) {
+      const misspelling = misspeltOption(name);
+      problems.push(unknown('option', name, misspelling.instead, misspelling.meant));
+      for (const option of misspelling.off) off.add(option);
       continue;
     }
     try {
-      given[name] = (options as Record<string, unknown>)[name];
+      given[name] = readOption(options, name);
     } catch {
       // Counts as a value that cannot be used.
       given[name] = null;
@@ -96,13 +102,20 @@ function readOptions(
   return given;
 }
 
-/** `undefined` where a proxy refuses. */
-function namesOf(options: object): string[] | undefined {
-  try {
-    return Object.keys(options);
-  } catch {
-    return undefined;
+/** Puts `disable`, as Python's `autolog()` has it, in terms of `enabled`; in doubt nothing is traced. */
+function chooseEnabled(given: Record<string, unknown>, problems: ConfigProblem[]): void {
+  const { disable, enabled } = given;
+  if (disable === undefined) return;
+  let message: string | undefined;
+  if (typeof disable !== 'boolean') {
+    message = `disable=${show(disable)} is not true or false; using true.`;
+  } else if (disable === enabled) {
+    message = `disable=${disable} contradicts enabled=${enabled}; nothing is traced.`;
   }
+  if (message !== undefined) {
+    problems.push({ setting: 'disable', message });
+    given.enabled = false;
+  } else if (enabled === undefined) given.enabled = !disable;
 }
 
 const unreadable = (why: string): ConfigProblem => ({
@@ -190,17 +203,34 @@ function chooseExporters(found: Map<OptionName, Found>): void {
   exporters.value = ['mlflow', ...names];
 }
 
-function reportUnknownVariables(env: Environment, problems: ConfigProblem[]): void {
+function reportUnknownVariables(
+  found: Map<OptionName, Found>,
+  env: Environment,
+  problems: ConfigProblem[],
+): void {
+  const off = new Set<OptionName>();
   for (const name of Object.keys(env)) {
     if (!name.startsWith('MLFLOW_DSPY_') || ownVariables.includes(name)) continue;
-    problems.push(unknown('environment variable', name, ownVariables));
+    const misspelling = misspeltVariable(name);
+    const { meant } = misspelling;
+    const nearest = meant && fields[meant].variables?.[0]?.name;
+    // Spelled right it would have no effect either.
+    const isOverruled = meant !== undefined && found.get(meant)?.source === 'code';
+    const instead = isOverruled ? 'it has no effect' : misspelling.instead;
+    problems.push(unknown('environment variable', name, instead, nearest));
+    if (!isOverruled) for (const option of misspelling.off) off.add(option);
   }
+  withhold(found, off);
 }
 
-function unknown(kind: string, name: string, known: readonly string[]): ConfigProblem {
-  const nearest = suggestName(name, known);
+function unknown(
+  kind: string,
+  name: string,
+  instead: string,
+  nearest: string | undefined,
+): ConfigProblem {
   const hint = nearest === undefined ? '' : ` Did you mean ${nearest}?`;
-  return { setting: name, message: `Unknown ${kind} ${name}; it has no effect.${hint}` };
+  return { setting: name, message: `Unknown ${kind} ${name}; ${instead}.${hint}` };
 }
 
 function wrong(
@@ -221,8 +251,9 @@ const LONGEST_SHOWN = 100;
 /** A value for a message: bounded, and without running code of the value. */
 function show(value: unknown): string {
   let text: string;
-  if (typeof value === 'string') text = JSON.stringify(value);
-  else if (isList(value)) text = `[${value.slice(0, 10).map(show).join(', ')}]`;
+  if (typeof value === 'string') {
+    text = JSON.stringify(mayBeAddress(value) ? hideSecrets(value) : value);
+  } else if (isList(value)) text = `[${value.slice(0, 10).map(show).join(', ')}]`;
   else if (typeof value === 'object' && value !== null) text = 'an object';
   else if (typeof value === 'function') text = 'a function';
   else text = String(value);

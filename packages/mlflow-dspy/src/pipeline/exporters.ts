@@ -1,15 +1,13 @@
-import { createHash } from 'node:crypto';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
 import { MlflowSpanExporter, type ServerOptions } from '@hokusai/exporter-mlflow';
 // Bundled into the build, as the SDK is (docs/decisions/tracer-provider.md).
 import { OTLPTraceExporter as OtlpJsonExporter } from '@opentelemetry/exporter-trace-otlp-http';
 import { OTLPTraceExporter as OtlpProtobufExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { ConsoleSpanExporter } from '@opentelemetry/sdk-trace-base';
-import { hideUserInfo, type MlflowDspyConfig } from '../config/config.js';
+import type { MlflowDspyConfig } from '../config/config.js';
 import type { Environment } from '../config/resolve.js';
 import { inOwnSdk, warnOnce } from '../log.js';
 import { ExportLane, type LaneExporter } from './export-lane.js';
+import { spoolDirectory } from './spool-directory.js';
 
 // Far below the 30 at which the OTLP exporter refuses further calls.
 const OTLP_CONCURRENCY = 4;
@@ -47,7 +45,7 @@ export function createLanes(
 function mlflowLane(config: MlflowDspyConfig, env: Environment): ExportLane {
   const exporter = new MlflowSpanExporter({
     ...serverOptions(config),
-    spool: config.spool && (config.spoolDirectory ?? spoolDirectory(config.trackingUri, env)),
+    spool: config.spool && (config.spoolDirectory ?? spoolDirectory(config, env)),
     maxQueueBytes: config.maxBufferBytes,
     shutdownTimeoutMs: config.shutdownTimeoutMs,
   });
@@ -103,11 +101,4 @@ export function serverOptions(config: MlflowDspyConfig): ServerOptions {
     insecureTls: config.insecureTls,
     requestTimeoutMs: config.requestTimeoutMs,
   };
-}
-
-/** One folder per server, so that what was meant for one is never delivered to another. */
-function spoolDirectory(trackingUri: string, env: Environment): string {
-  const state = env.XDG_STATE_HOME?.trim() || join(homedir(), '.local', 'state');
-  const server = createHash('sha256').update(hideUserInfo(trackingUri)).digest('hex').slice(0, 16);
-  return join(state, 'mlflow-dspy', server);
 }

@@ -12,6 +12,7 @@ import { BasicTracerProvider, type SpanProcessor } from '@opentelemetry/sdk-trac
 import { parseList } from '../config/parse.js';
 import type { Environment } from '../config/resolve.js';
 import { inOwnSdk, warnOnce } from '../log.js';
+import { CryptoIdGenerator } from './ids.js';
 import type { SpanSink } from './span-sink.js';
 
 /**
@@ -24,6 +25,7 @@ export function createOwnProvider(sink: SpanSink): TracerProvider {
       new BasicTracerProvider({
         resource: defaultResource().merge(detectResources({ detectors: [envDetector] })),
         spanProcessors: [sink as unknown as SpanProcessor],
+        idGenerator: new CryptoIdGenerator(),
       }),
   );
 }
