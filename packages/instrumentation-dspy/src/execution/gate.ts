@@ -22,6 +22,7 @@ import {
 import type { CallKind, Subject } from './kinds.js';
 import { type Inherited, isAnyUnderWay, Operation } from './operation.js';
 import { explicitContext, optionsOf, signalOf, withOwnIdentity } from './options.js';
+import { carriedTo } from './place.js';
 import { sanitizeInput } from './sanitize.js';
 
 /**
@@ -49,13 +50,21 @@ export function begin(
   let home = parent ?? context.active();
   let scope = scopeOf(home);
   if (scope === undefined) {
-    home = explicitContext(kind, args) ?? home;
+    const given = explicitContext(kind, args);
+    if (given !== undefined) home = below(given, home);
     scope = scopeOf(home);
   }
   if (scope === UNSAMPLED) return undefined;
   return scope === undefined || scope === FILTERED
     ? beginOutermost(copy, settings, kind, self, args, home, scope)
     : beginBelow(copy, settings, kind, self, args, home, scope);
+}
+
+/** Where a call runs whose parent was given: below that, and the application's own values stay those of the caller. */
+function below(given: Context, active: Context): Context {
+  const carried = carriedTo(active, given);
+  const span = trace.getSpan(given);
+  return span === undefined ? carried : trace.setSpan(carried, span);
 }
 
 function beginOutermost(

@@ -49,6 +49,43 @@ describe('tapStream', () => {
     expect(reasons).toEqual(['enough']);
   });
 
+  it('closes with the source, without another read', async () => {
+    const source = new ReadableStream({
+      start(controller) {
+        controller.enqueue(1);
+        controller.close();
+      },
+    });
+    const reader = tapStream(source, operation(), tap).getReader();
+    expect(await reader.read()).toEqual({ done: false, value: 1 });
+    await reader.closed;
+    expect(ended).toEqual(['completed']);
+  });
+
+  it('fails with the source while nobody reads', async () => {
+    let fail: (error: Error) => void = () => {};
+    const source = new ReadableStream({
+      start(controller) {
+        controller.enqueue(1);
+        fail = (error) => controller.error(error);
+      },
+    });
+    const reader = tapStream(source, operation(), tap).getReader();
+    await reader.read();
+    fail(new Error('net'));
+    await expect(reader.closed).rejects.toThrow('net');
+    expect(ended).toEqual(['error']);
+  });
+
+  it('leaves a stream of a class of its own to whoever knows it', () => {
+    class Own extends ReadableStream<number> {
+      readonly requestId = 'r1';
+    }
+    const source = new Own();
+    expect(tapStream(source, operation(), tap)).toBe(source);
+    expect(ended).toEqual(['completed']);
+  });
+
   it('fails as the source fails', async () => {
     const failure = new Error('broken');
     const source = new ReadableStream({
