@@ -48,11 +48,15 @@ export class MlflowSpanExporter implements MlflowExporterLife {
 
   constructor(options: MlflowSpanExporterOptions = {}) {
     try {
-      this.#options = { ...options };
+      const isObject = typeof options === 'object' && options !== null && !Array.isArray(options);
+      if (isObject) this.#options = { ...options };
       const { settings, warnings } = readOptions(this.#options);
       this.#settings = settings;
       this.#diagnostics = new Diagnostics(settings.onDrop);
       for (const warning of warnings) this.#diagnostics.warnOnce(warning);
+      if (!isObject) {
+        this.#diagnostics.warnOnce('the options are not an object; none of them has an effect');
+      }
     } catch (error) {
       this.#diagnostics = new Diagnostics();
       this.#pipeline = 'misconfigured';

@@ -1,5 +1,6 @@
 import { distance } from 'fastest-levenshtein';
 import { DEFAULT_RESOURCE_ATTRIBUTES } from './mapping/resource.js';
+import { isPlainObject } from './plain-object.js';
 import type { SpoolOptions } from './store/spool.js';
 import type {
   DeliveryMode,
@@ -154,12 +155,12 @@ function readLabels(
   refuse: Refuse,
 ): Record<string, string> {
   if (labels === undefined) return {};
-  if (typeof labels !== 'object' || labels === null || Array.isArray(labels)) {
+  if (!isPlainObject(labels)) {
     refuse(name, labels, 'an object of texts', 'none');
     return {};
   }
   const clean: Record<string, string> = {};
-  for (const [key, value] of Object.entries(labels) as [string, unknown][]) {
+  for (const [key, value] of Object.entries(labels)) {
     if (value === undefined || value === null) continue;
     if (typeof value === 'object') refuse(`${name}.${key}`, value, 'a text', 'none');
     else clean[key] = String(value);

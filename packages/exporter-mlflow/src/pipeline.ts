@@ -1,6 +1,12 @@
 import { LocalOutlet } from './delivery/local-outlet.js';
 import type { Outlet } from './delivery/outlet.js';
-import { type Parcel, runParcel, type Settlement, traceParcel } from './delivery/parcel.js';
+import {
+  type Dropped,
+  type Parcel,
+  runParcel,
+  type Settlement,
+  traceParcel,
+} from './delivery/parcel.js';
 import { ServerOutlet } from './delivery/server-outlet.js';
 import { sourceMetadata } from './delivery/source-metadata.js';
 import { type Diagnostics, describe } from './diagnostics.js';
@@ -16,7 +22,7 @@ import type { ResolvedSettings } from './server/settings.js';
 import { openLocalStore } from './store/local-store.js';
 import type { ExporterStats, SpanLike } from './types.js';
 
-/** With a spool nothing has to wait in memory for a server that is away. */
+/** With an open spool nothing has to wait in memory for a server that is away. */
 const PATIENCE_WITH_SPOOL_MS = 1_500;
 /** Milliseconds between looks for traces whose root has not come. */
 const CLOSE_INTERVAL_MS = 5_000;
@@ -32,7 +38,7 @@ export interface BatchResult {
   detail: string | undefined;
 }
 
-type Deadlines = Pick<Parcel, 'deadline' | 'firstDeadline'>;
+type Deadlines = Pick<Parcel, 'deadline' | 'firstDeadline' | 'spoolDeadline'>;
 
 interface Batch extends BatchResult {
   readonly spans: readonly SpanLike[];
@@ -182,10 +188,6 @@ export class Pipeline {
         onDrop: (reason, records) => this.#lostOnDisk(spool.directory, reason, records),
       },
       traffic: counters,
-      onPartialRejection: (count, detail) => {
-        counters.sent -= count;
-        diagnostics.dropped({ reason: 'rejected', spans: count, traceIds: [], detail });
-      },
       onDeliveredFromSpool: (parcel) => {
         counters.sent += parcel.spans;
         if (parcel.type === 'run') counters.runs++;
@@ -193,10 +195,11 @@ export class Pipeline {
       onSpooled: (parcel) => {
         counters.spooled += parcel.spans;
       },
-      onRefusedFromSpool: (parcel, { reason, detail }) => {
-        const traceIds = parcel.type === 'trace' ? [`tr-${parcel.lane}`] : [];
+      onRefusedFromSpool: (parcel, { reason, detail, spans = parcel.spans, isGuess }) => {
+        const traceIds = parcel.type === 'trace' && !isGuess ? [`tr-${parcel.lane}`] : [];
         const kept = `${detail} (kept in ${spool?.directory}/buried)`;
-        diagnostics.dropped({ reason, spans: parcel.spans, traceIds, detail: kept });
+        counters.sent += parcel.spans - spans;
+        diagnostics.dropped({ reason, spans, traceIds, detail: kept });
       },
     });
   }
@@ -295,10 +298,13 @@ export class Pipeline {
   }
 
   #deadlines(): Deadlines {
-    const { spool, retryBudgetMs, firstRetryBudgetMs } = this.#settings;
-    const after = (patience: number) =>
-      Date.now() + (spool ? Math.min(PATIENCE_WITH_SPOOL_MS, patience) : patience);
-    return { deadline: after(retryBudgetMs), firstDeadline: after(firstRetryBudgetMs) };
+    const { retryBudgetMs, firstRetryBudgetMs } = this.#settings;
+    const now = Date.now();
+    return {
+      deadline: now + retryBudgetMs,
+      firstDeadline: now + firstRetryBudgetMs,
+      spoolDeadline: now + PATIENCE_WITH_SPOOL_MS,
+    };
   }
 
   #traceParcel({ record, bytes }: SizedTrace, batch: Batch): Parcel {
@@ -314,7 +320,8 @@ export class Pipeline {
       else if (settlement.kind === 'dropped') {
         const lost = settlement.spans ?? spans;
         this.#counters.sent += spans - lost;
-        this.#lose(batch, settlement, lost, [`tr-${record.info.traceId}`]);
+        const traceIds = settlement.isGuess ? [] : [`tr-${record.info.traceId}`];
+        this.#lose(batch, settlement, lost, traceIds);
       }
       acknowledge();
     };
@@ -363,7 +370,7 @@ export class Pipeline {
 
   #lose(
     batch: Batch,
-    { reason, detail }: Pick<Extract<Settlement, { kind: 'dropped' }>, 'reason' | 'detail'>,
+    { reason, detail }: Pick<Dropped, 'reason' | 'detail'>,
     spans: number,
     traceIds: string[],
   ): void {

@@ -25,6 +25,8 @@ export interface DispatcherOptions {
   maxQueueBytes: number;
   /** Puts parcels into safe storage and settles them; absent: they are dropped. */
   spool?: ((parcels: Parcel[]) => void) | undefined;
+  /** The storage takes parcels now. */
+  isSpoolOpen?: (() => boolean) | undefined;
   /** A request repeats an earlier one. */
   onRetry(): void;
   /** The server takes requests again. */
@@ -78,6 +80,11 @@ export class Dispatcher {
   /** Milliseconds until the server may be asked. */
   get wait(): number {
     return this.#server.gate.wait(Date.now());
+  }
+
+  /** Looks at what waits: the spool takes parcels from now on. */
+  wake(): void {
+    if (!this.#queue.isEmpty) this.#schedule(0);
   }
 
   /** Takes responsibility for a parcel. */
@@ -318,7 +325,9 @@ export class Dispatcher {
     const now = Date.now();
     if (verdict.kind === 'sent') {
       this.#server.delivered(now);
-      for (const parcel of parcels) parcel.settle({ kind: 'sent' });
+      for (const parcel of parcels) {
+        parcel.settle((parcel.type === 'trace' && parcel.rejected) || { kind: 'sent' });
+      }
       return;
     }
     if (this.#isStopped) {
@@ -342,9 +351,11 @@ export class Dispatcher {
   }
 
   /** What came from the spool is safe there and does not wait in memory. */
-  #deadlineOf({ fromSpool, deadline, firstDeadline }: Parcel): number {
+  #deadlineOf({ fromSpool, deadline, firstDeadline, spoolDeadline }: Parcel): number {
     if (fromSpool) return 0;
-    return Math.min(this.#server.wasReached ? deadline : firstDeadline, this.#endsAt);
+    const budget = this.#server.wasReached ? deadline : firstDeadline;
+    const isSpoolOpen = this.#options.isSpoolOpen?.() === true;
+    return Math.min(isSpoolOpen ? Math.min(budget, spoolDeadline) : budget, this.#endsAt);
   }
 
   #expire(now: number): void {

@@ -28,10 +28,9 @@ export class Gate {
   /** @param retryAfterMs what the server asked for */
   failed(now: number, retryAfterMs?: number): void {
     this.#failures++;
-    const wait =
-      retryAfterMs === undefined
-        ? backoff(this.#failures, this.#random)
-        : Math.min(retryAfterMs, LONGEST_ASKED_MS);
+    // A server that asks for no wait, or for one until a time that has passed by this clock, is backed off from.
+    const asked = Math.min(retryAfterMs ?? 0, LONGEST_ASKED_MS);
+    const wait = Math.max(asked, backoff(this.#failures, this.#random));
     this.#opensAt = Math.max(this.#opensAt, now + Math.max(SHORTEST_WAIT_MS, wait));
   }
 

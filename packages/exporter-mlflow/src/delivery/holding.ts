@@ -1,5 +1,5 @@
 import type { TraceRecord } from '../internal-types.js';
-import { type TraceParcel, traceParcel } from './parcel.js';
+import { shareLoss, type TraceParcel, traceParcel } from './parcel.js';
 
 /** Held traces without their root are sent as they are after this: it was lost with another process. */
 const LONGEST_HOLD_MS = 20 * 60_000;
@@ -68,10 +68,15 @@ function merge(parts: readonly TraceParcel[]): TraceParcel {
     bytes: parts.reduce((sum, { bytes }) => sum + bytes, 0),
     deadline: Math.max(...parts.map(({ deadline }) => deadline)),
     firstDeadline: Math.max(...parts.map(({ firstDeadline }) => firstDeadline)),
+    spoolDeadline: Math.max(...parts.map(({ spoolDeadline }) => spoolDeadline)),
     fromSpool: parts.every(({ fromSpool }) => fromSpool),
     parts,
     settle: (settlement) => {
-      for (const part of parts) part.settle(settlement);
+      const isPartial = settlement.kind === 'dropped' && settlement.spans !== undefined;
+      const shares = isPartial ? shareLoss(parts, settlement) : undefined;
+      for (const part of parts) {
+        part.settle(shares ? (shares.get(part) ?? { kind: 'sent' }) : settlement);
+      }
     },
   });
   parcel.isMerged = true;

@@ -40,6 +40,7 @@ function shareSettlement(parcel: TraceParcel, records: readonly TraceRecord[]): 
       bytes: Math.ceil(parcel.bytes / Math.max(records.length, 2)),
       deadline: parcel.deadline,
       firstDeadline: parcel.firstDeadline,
+      spoolDeadline: parcel.spoolDeadline,
       fromSpool: parcel.fromSpool,
       parts: [parcel],
       settle: (settlement) => {

@@ -10,8 +10,17 @@ export type Settlement =
   | { kind: 'spooled' }
   /** Came from the spool and could not be delivered now. */
   | { kind: 'released' }
-  /** `spans`: how many of the parcel's, where it is not all. */
-  | { kind: 'dropped'; reason: DropReason; detail: string; spans?: number };
+  | Dropped;
+
+export interface Dropped {
+  kind: 'dropped';
+  reason: DropReason;
+  detail: string;
+  /** How many of the parcel's spans, where it is not all; the others are sent. */
+  spans?: number;
+  /** The spans may be another's of the same request: the server gave only their number. */
+  isGuess?: true;
+}
 
 interface ParcelBase {
   /** Parcels of one lane never travel at the same time, and keep their order. */
@@ -23,6 +32,8 @@ interface ParcelBase {
   readonly deadline: number;
   /** The same while no server has ever been reached: most likely there is none. */
   readonly firstDeadline: number;
+  /** The same where an open spool can take it: nothing has to wait in memory then. */
+  readonly spoolDeadline: number;
   /** Taken from the spool: a failure gives it back at once instead of waiting in memory. */
   readonly fromSpool: boolean;
   /** Tries so far. */
@@ -47,6 +58,8 @@ export interface TraceParcel extends ParcelBase {
   spansSent: boolean;
   /** All parts of its trace that were held are in it. */
   isMerged: boolean;
+  /** What the server did not take of its spans, once they are sent. */
+  rejected: Dropped | undefined;
 }
 
 export interface RunParcel extends ParcelBase {
@@ -60,6 +73,7 @@ export interface ParcelOptions {
   bytes: number;
   deadline: number;
   firstDeadline?: number;
+  spoolDeadline?: number;
   fromSpool?: boolean;
   settle(settlement: Settlement): void;
   hold?: () => void;
@@ -76,6 +90,7 @@ export function traceParcel(record: TraceRecord, options: ParcelOptions): TraceP
     started: false,
     spansSent: false,
     isMerged: false,
+    rejected: undefined,
     ...common(options),
   };
 }
@@ -85,14 +100,15 @@ export function runParcel(record: RunRecord, options: ParcelOptions): RunParcel 
 }
 
 function common(options: ParcelOptions) {
-  const { bytes, deadline, firstDeadline = deadline, fromSpool = false, settle, hold } = options;
-  const { parts = [] } = options;
+  const { bytes, deadline, fromSpool = false, settle, hold } = options;
+  const { firstDeadline = deadline, spoolDeadline = deadline, parts = [] } = options;
   let settled = false;
   let listener: (() => void) | undefined;
   return {
     bytes,
     deadline,
     firstDeadline,
+    spoolDeadline,
     fromSpool,
     tries: 0,
     uncertain: false,
@@ -132,6 +148,23 @@ export function saveParcels(
   } catch (error) {
     return dropParcels(parcels, 'storage', describe(error));
   }
+}
+
+/** What is lost of several parcels together, as the loss of each: of the first ones, since nobody knows whose it is. */
+export function shareLoss<T extends Parcel>(
+  parcels: readonly T[],
+  { spans: lost = Number.POSITIVE_INFINITY, ...loss }: Dropped,
+): Map<T, Dropped> {
+  const total = parcels.reduce((sum, { spans }) => sum + spans, 0);
+  const isGuess = parcels.length > 1 && lost < total;
+  const shares = new Map<T, Dropped>();
+  let left = lost;
+  for (const parcel of parcels) {
+    const spans = Math.min(left, parcel.spans);
+    left -= spans;
+    if (spans > 0) shares.set(parcel, { ...loss, spans, ...(isGuess ? { isGuess } : {}) });
+  }
+  return shares;
 }
 
 /** Settles parcels as dropped; the number of spans in them. */

@@ -2,6 +2,7 @@ import { BinaryReader } from '@bufbuild/protobuf/wire';
 import { isObject, parseJson } from '../mapping/read.js';
 import type { ServerResponse } from '../server/connection.js';
 
+/** Spans that the server did not take of a request that it accepted. */
 export interface PartialSuccess {
   rejectedSpans: number;
   message: string;
@@ -11,12 +12,16 @@ export interface PartialSuccess {
  * `ExportTraceServiceResponse.partial_success` of an accepted request. MLflow takes all or nothing, but
  * gateways and collectors in front of it may not; what they reject must not be sent again.
  */
-export function readPartialSuccess({ text, headers }: ServerResponse): PartialSuccess | undefined {
+export function readPartialSuccess({
+  text,
+  bytes,
+  headers,
+}: ServerResponse): PartialSuccess | undefined {
   if (text === '') return undefined;
   try {
-    return headers['content-type']?.includes('json') || text.startsWith('{')
-      ? readJson(text)
-      : readProtobuf(Buffer.from(text, 'utf8'));
+    // Some versions label it wrongly; a protobuf message of this kind begins with a line feed.
+    if (headers['content-type']?.includes('json') || text.startsWith('{')) return readJson(text);
+    return bytes && readProtobuf(bytes);
   } catch {
     return undefined;
   }
@@ -48,5 +53,7 @@ function readProtobuf(bytes: Uint8Array): PartialSuccess | undefined {
 }
 
 function toResult(rejectedSpans: number, message: string): PartialSuccess | undefined {
-  return rejectedSpans > 0 ? { rejectedSpans, message } : undefined;
+  return rejectedSpans > 0
+    ? { rejectedSpans, message: message || 'the server gave no reason' }
+    : undefined;
 }

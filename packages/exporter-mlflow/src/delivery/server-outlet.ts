@@ -6,7 +6,7 @@ import type { SpoolOptions } from '../store/spool.js';
 import type { DeliveryMode } from '../types.js';
 import { Dispatcher } from './dispatcher.js';
 import type { Outlet } from './outlet.js';
-import { dropParcels, type Parcel, type Settlement } from './parcel.js';
+import { type Dropped, dropParcels, type Parcel } from './parcel.js';
 import { probeServer } from './server-profile.js';
 import { Spooler } from './spooler.js';
 import { TraceSender } from './trace-sender.js';
@@ -23,12 +23,11 @@ export interface ServerOutletOptions {
   spool: SpoolOptions | undefined;
   /** Counted up while requests go out. */
   traffic: Traffic & { retried: number };
-  onPartialRejection(spans: number, detail: string): void;
   /** A parcel of an earlier failure, or of an earlier process, reached the server. */
   onDeliveredFromSpool(parcel: Parcel): void;
   onSpooled(parcel: Parcel): void;
   /** A parcel that had been spooled was refused for good. */
-  onRefusedFromSpool(parcel: Parcel, settlement: Extract<Settlement, { kind: 'dropped' }>): void;
+  onRefusedFromSpool(parcel: Parcel, settlement: Dropped): void;
 }
 
 /** An MLflow server, with a spool for when it is away. */
@@ -48,7 +47,6 @@ export class ServerOutlet implements Outlet {
       experiments,
       mode,
       diagnostics,
-      onPartialRejection: options.onPartialRejection,
     });
     this.#spooler =
       spool &&
@@ -60,6 +58,7 @@ export class ServerOutlet implements Outlet {
         onDelivered: options.onDeliveredFromSpool,
         onSpooled: options.onSpooled,
         onRefused: options.onRefusedFromSpool,
+        onOpened: () => this.#dispatcher.wake(),
       });
     const spooler = this.#spooler;
     this.#runs = createRunRecorder(connection, experiments);
@@ -73,6 +72,7 @@ export class ServerOutlet implements Outlet {
       diagnostics,
       maxQueueBytes,
       spool: spooler && ((parcels) => spooler.put(parcels)),
+      isSpoolOpen: spooler && (() => spooler.isOpen),
       onRetry: () => {
         traffic.retried++;
       },

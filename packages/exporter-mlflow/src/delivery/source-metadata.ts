@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { hideSecrets } from '../server/address.js';
 
 const PREFIX = 'mlflow.source.';
 
@@ -80,7 +81,8 @@ function readRepository(gitFolder: string): string | undefined {
     const address = /^\s*url\s*=\s*(\S+)/m.exec(origin ?? '')?.[1];
     // A path says nothing to others, and may name a person.
     if (address === undefined || !/^(\w+:\/\/|[\w.-]+@[\w.-]+:)/.test(address)) return undefined;
-    return address.replace(/^(\w+:\/\/)[^/@]*@/, '$1').replace(/[?#].*$/, '');
+    // `git@host:path` names the user that SSH asks for, with a key and not a password.
+    return address.includes('://') ? hideSecrets(address) : address.replace(/[?#].*$/, '');
   } catch {
     return undefined;
   }

@@ -13,6 +13,8 @@ const gzipped = promisify(gzip);
 const MIN_COMPRESSED_BYTES = 1_024;
 /** Level 3 halves the client's cost of level 6 for a tenth more bytes. */
 const GZIP_LEVEL = 3;
+/** A count and a message. */
+const MAX_ANSWER_BYTES = 1024 * 1024;
 
 /** Where the traces of one request go. */
 export interface Target {
@@ -24,8 +26,6 @@ export interface Target {
 export interface SpanRequestsContext {
   connection: Connection;
   mode: DeliveryMode;
-  /** Spans that the server says it rejected of an accepted request. */
-  onPartialRejection(spans: number, detail: string): void;
 }
 
 /** `POST /v1/traces`. */
@@ -43,7 +43,7 @@ export class SpanRequests {
     spans: readonly SpanRecord[],
     { experimentId, runId, profile }: Target,
   ): Promise<Verdict> {
-    const { connection, mode, onPartialRejection } = this.#context;
+    const { connection, mode } = this.#context;
     try {
       const headers: Record<string, string> = {
         'content-type': 'application/x-protobuf',
@@ -60,6 +60,7 @@ export class SpanRequests {
         path: '/v1/traces',
         headers,
         body,
+        rawAnswerBytes: MAX_ANSWER_BYTES,
         ...(profile.addsUp ? { freshConnection: true } : {}),
       });
       const verdict = verdictOfResponse(response);
@@ -69,7 +70,7 @@ export class SpanRequests {
       }
       if (verdict.kind === 'sent') {
         const partial = readPartialSuccess(response);
-        if (partial) onPartialRejection(partial.rejectedSpans, partial.message);
+        if (partial) return { kind: 'sent', partial };
       }
       return verdict;
     } catch (error) {

@@ -3,6 +3,7 @@ import { writeRecordsSync } from '../store/files.js';
 import type { Spool, SpoolItem, SpoolOptions } from '../store/spool.js';
 import { openSpool } from '../store/spool.js';
 import {
+  type Dropped,
   dropParcels,
   type Parcel,
   runParcel,
@@ -16,6 +17,13 @@ import {
 const MAX_OUTSTANDING = 100;
 /** Milliseconds between looks at the spool while something waits there. */
 const LOOK_MS = 5_000;
+/** Milliseconds until a folder that could not be opened is tried again, doubled each time. */
+const FIRST_REOPEN_MS = 1_000;
+const LONGEST_REOPEN_MS = 60_000;
+/** Milliseconds after which a disk that does not answer is told of. */
+const SLOW_DISK_MS = 5_000;
+/** Milliseconds that a parcel, whose time is up, waits for the folder to be opened. */
+const OPEN_LIMIT_MS = 1_500;
 
 export interface SpoolerOptions {
   spool: SpoolOptions;
@@ -27,8 +35,10 @@ export interface SpoolerOptions {
   /** A parcel from the spool reached the server. */
   onDelivered(parcel: Parcel): void;
   onSpooled(parcel: Parcel): void;
-  /** A parcel from the spool was refused for good; the spool keeps it in its graveyard. */
-  onRefused(parcel: Parcel, settlement: Extract<Settlement, { kind: 'dropped' }>): void;
+  /** A parcel from the spool was refused for good, or spans of it; the spool keeps it in its graveyard. */
+  onRefused(parcel: Parcel, settlement: Dropped): void;
+  /** The spool takes parcels from now on. */
+  onOpened(): void;
 }
 
 /** Puts parcels into the spool and brings them to the server later, also those of earlier processes. */
@@ -39,6 +49,8 @@ export class Spooler {
   #outstanding = 0;
   #looking = false;
   #timer: NodeJS.Timeout | undefined;
+  #reopenTimer: NodeJS.Timeout | undefined;
+  #reopenMs = FIRST_REOPEN_MS;
   #closed = false;
   #hasSaved = false;
   readonly #writes = new Set<Promise<void>>();
@@ -46,6 +58,11 @@ export class Spooler {
 
   constructor(options: SpoolerOptions) {
     this.#options = options;
+  }
+
+  /** The folder is open: until then traces wait in memory. */
+  get isOpen(): boolean {
+    return this.#opened !== undefined;
   }
 
   /** Opens the folder in a moment and begins to deliver what is in it. */
@@ -104,6 +121,7 @@ export class Spooler {
   async close(timeoutMs: number): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#timer);
+    clearTimeout(this.#reopenTimer);
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, timeoutMs);
@@ -126,25 +144,61 @@ export class Spooler {
   }
 
   #open(): Promise<Spool | undefined> {
-    this.#spool ??= openSpool(this.#options.spool).then(
-      (spool) => {
-        this.#opened = spool;
-        return spool;
-      },
-      (error: unknown) => {
-        this.#options.diagnostics.warnOnce(
-          `the spool folder ${this.#options.spool.directory} cannot be used (${describe(error)}); undelivered traces are dropped`,
-        );
-        return undefined;
-      },
-    );
+    this.#spool ??= this.#tryToOpen();
     return this.#spool;
+  }
+
+  async #tryToOpen(): Promise<Spool | undefined> {
+    const { spool: options, diagnostics } = this.#options;
+    const slow = setTimeout(
+      diagnostics.guard(() => {
+        diagnostics.warnOnce(
+          `the disk of the spool folder ${options.directory} does not answer; traces wait in memory meanwhile`,
+        );
+      }),
+      SLOW_DISK_MS,
+    );
+    slow.unref();
+    try {
+      this.#opened = await openSpool(options);
+      diagnostics.guard(() => this.#options.onOpened())();
+    } catch (error) {
+      diagnostics.warnOnce(
+        `the spool folder ${options.directory} cannot be used (${describe(error)}); it is tried again, and traces wait in memory meanwhile`,
+      );
+      this.#openLater();
+    } finally {
+      clearTimeout(slow);
+    }
+    return this.#opened;
+  }
+
+  #openLater(): void {
+    if (this.#closed) return;
+    const open = this.#options.diagnostics.guard(() => {
+      this.#spool = undefined;
+      this.look();
+    });
+    this.#reopenTimer = setTimeout(open, this.#reopenMs);
+    this.#reopenTimer.unref();
+    this.#reopenMs = Math.min(2 * this.#reopenMs, LONGEST_REOPEN_MS);
+  }
+
+  /** The spool, where it is open in time. */
+  async #openInTime(): Promise<Spool | undefined> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<undefined>((resolve) => {
+      timer = setTimeout(() => resolve(undefined), OPEN_LIMIT_MS);
+    });
+    const spool = await Promise.race([this.#open(), late]);
+    clearTimeout(timer);
+    return spool;
   }
 
   async #put(parcels: readonly Parcel[]): Promise<void> {
     for (const parcel of parcels) this.#writing.add(parcel);
     try {
-      const spool = await this.#open();
+      const spool = this.#opened ?? (await this.#openInTime());
       if (!spool) throw new Error(`the spool ${this.#options.spool.directory} cannot be used`);
       await spool.put(parcels.map(toStoreRecord));
       for (const parcel of parcels) {

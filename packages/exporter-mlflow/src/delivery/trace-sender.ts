@@ -8,7 +8,7 @@ import { getTraceInfo, linkPrompts, startTrace } from '../server/traces.js';
 import type { DeliveryMode } from '../types.js';
 import { closeTraces } from './closing.js';
 import { forEachLimited } from './limited.js';
-import type { TraceParcel } from './parcel.js';
+import { shareLoss, type TraceParcel } from './parcel.js';
 import type { ServerProfile } from './server-profile.js';
 import { SpanRequests, type Target } from './span-requests.js';
 import { ifAbsent, STARTS_AT_ONCE, TraceStarter } from './trace-starter.js';
@@ -23,8 +23,6 @@ export interface TraceSenderContext {
   experiments: Pick<ExperimentResolver, 'resolve'>;
   mode: DeliveryMode;
   diagnostics: Diagnostics;
-  /** Spans that the server says it rejected of an accepted request. */
-  onPartialRejection(spans: number, detail: string): void;
 }
 
 /**
@@ -150,9 +148,20 @@ export class TraceSender {
     const single = parcels.length === 1 && spans.length > MAX_SPANS_PER_REQUEST;
     // Servers that add tokens up take a trace in one request, whatever its size.
     const size = single && target.profile.otlpAlone ? SPANS_PER_CHUNK : spans.length;
+    let rejected = 0;
+    let detail = '';
     for (let start = 0; start < spans.length; start += size) {
-      const verdict = await this.#requests.post(spans.slice(start, start + size), target);
+      const sent = spans.slice(start, start + size);
+      const verdict = await this.#requests.post(sent, target);
       if (verdict.kind !== 'sent') return verdict;
+      if (verdict.partial === undefined) continue;
+      rejected += Math.min(verdict.partial.rejectedSpans, sent.length);
+      detail ||= verdict.partial.message;
+    }
+    // Not before all are sent: a request that is repeated is answered for anew.
+    if (rejected > 0) {
+      const loss = { kind: 'dropped', reason: 'rejected', detail, spans: rejected } as const;
+      for (const [parcel, share] of shareLoss(parcels, loss)) parcel.rejected = share;
     }
     return SENT;
   }

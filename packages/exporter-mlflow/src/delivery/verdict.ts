@@ -1,13 +1,14 @@
 import { describe } from '../diagnostics.js';
-import { ConnectionError, type ServerResponse } from '../server/connection.js';
+import { ConnectionError, INVALID_REQUEST, type ServerResponse } from '../server/connection.js';
 import { MlflowApiError } from '../server/errors.js';
 import { ExperimentError } from '../server/experiments.js';
 import { describeAnswer } from '../server/rest.js';
 import type { DropReason } from '../types.js';
+import type { PartialSuccess } from './partial-success.js';
 
 /** What a try at delivery means for what was sent. */
 export type Verdict =
-  | { kind: 'sent' }
+  | { kind: 'sent'; partial?: PartialSuccess }
   /** The server cannot take anything just now. */
   | {
       kind: 'retry';
@@ -86,6 +87,7 @@ export function verdictOfError(error: unknown): Verdict {
     return { kind: 'hopeless', reason: 'not_allowed', detail: error.message };
   }
   if (error instanceof ConnectionError) {
+    if (error.code === INVALID_REQUEST) return { kind: 'refused', detail: error.message };
     return {
       kind: 'retry',
       state: error.code === 'ERR_TOKEN' ? 'unauthorized' : 'unreachable',

@@ -25,6 +25,7 @@ import { addPrompts, LINKED_PROMPTS_TAG, promptsTag, readPrompts } from './promp
 import { readText } from './read.js';
 import { dropRollups } from './rollup.js';
 import { takeRun } from './run.js';
+import { isRunId } from './run-id.js';
 import type { MappedSpan } from './span.js';
 import { UNKNOWN_TYPE } from './span-type.js';
 import { cap } from './text.js';
@@ -61,6 +62,8 @@ const MAX_TRACES = 2_000;
 const LATE_SPANS_MS = 60_000;
 /** A trace of this process without a new span for so long has lost its root. */
 const LOST_ROOT_MS = 15 * 60_000;
+/** Characters of a value in a message. */
+const MAX_SHOWN = 100;
 
 export interface SizedTrace {
   record: TraceRecord;
@@ -272,7 +275,13 @@ export class TraceBook {
       memory.experiment = { name: experiment };
     }
     const runId = named('dspy.run_id');
-    if (runId !== undefined && (memory.runId === undefined || root)) memory.runId = runId;
+    if (runId === undefined || (memory.runId !== undefined && !root)) return;
+    if (isRunId(runId)) memory.runId = runId;
+    else {
+      this.#options.complain(
+        `${JSON.stringify(cap(runId, MAX_SHOWN))} (dspy.run_id) is not a run id; its trace is sent without`,
+      );
+    }
   }
 
   #rootCame(memory: TraceMemory, root: SpanRecord): void {

@@ -2,7 +2,7 @@ import type { AssessmentRecord } from '../internal-types.js';
 import { mend } from '../mapping/text.js';
 import type { Connection } from './connection.js';
 import { MlflowApiError } from './errors.js';
-import { call } from './rest.js';
+import { call, callFor } from './rest.js';
 import { traceIdOf, traceRequestPath } from './trace-id.js';
 
 /** An assessment as the server writes and reads it. */
@@ -94,11 +94,15 @@ export async function createAssessment(
   record: AssessmentRecord,
 ): Promise<AssessmentRecord> {
   try {
-    const { assessment } = await call<{ assessment: WireAssessment }>(connection, {
-      method: 'POST',
-      path: `${traceRequestPath(traceId)}/assessments`,
-      body: { assessment: toWireAssessment(record, traceId) },
-    });
+    const assessment = await callFor<WireAssessment>(
+      connection,
+      {
+        method: 'POST',
+        path: `${traceRequestPath(traceId)}/assessments`,
+        body: { assessment: toWireAssessment(record, traceId) },
+      },
+      'assessment',
+    );
     return fromWireAssessment(assessment);
   } catch (error) {
     if (!(error instanceof MlflowApiError) || error.status === 404) throw error;
@@ -115,10 +119,14 @@ async function getAssessment(
   assessmentId: string,
 ): Promise<AssessmentRecord | undefined> {
   try {
-    const { assessment } = await call<{ assessment: WireAssessment }>(connection, {
-      method: 'GET',
-      path: `${traceRequestPath(traceId)}/assessments/${encodeURIComponent(assessmentId)}`,
-    });
+    const assessment = await callFor<WireAssessment>(
+      connection,
+      {
+        method: 'GET',
+        path: `${traceRequestPath(traceId)}/assessments/${encodeURIComponent(assessmentId)}`,
+      },
+      'assessment',
+    );
     return fromWireAssessment(assessment);
   } catch (error) {
     if (error instanceof MlflowApiError && error.status === 404) return undefined;

@@ -9,6 +9,8 @@ export interface ServerRequest {
   /** Milliseconds for this one request. */
   timeoutMs?: number;
   signal?: AbortSignal;
+  /** The answer is not text: so many bytes of it are read, and given as they came. */
+  rawAnswerBytes?: number;
   /** Not over a kept socket: the request must not be repeated at once when the socket turns out closed. */
   freshConnection?: boolean;
 }
@@ -19,6 +21,8 @@ export interface ServerResponse {
   headers: Record<string, string>;
   /** Body as text, capped. */
   text: string;
+  /** Body as it came, capped; where `rawAnswerBytes` asks for it. */
+  bytes?: Uint8Array;
   /** The body was longer than the cap. */
   truncated?: true;
 }
@@ -34,6 +38,9 @@ export interface Connection {
   send(request: ServerRequest): Promise<ServerResponse>;
   close(): Promise<void>;
 }
+
+/** Code of a {@link ConnectionError} of a request that was never sent because no server could take it: a header with a line break, say. */
+export const INVALID_REQUEST = 'ERR_INVALID_REQUEST';
 
 /** No answer from the server: refused, reset, timed out, unresolvable, TLS. `code` is Node's error code where there is one. */
 export class ConnectionError extends Error {

@@ -1,7 +1,7 @@
 import type { ExperimentRef } from '../internal-types.js';
 import type { Connection } from './connection.js';
 import { MlflowApiError } from './errors.js';
-import { call } from './rest.js';
+import { callFor } from './rest.js';
 
 /** An experiment (`GET /api/2.0/mlflow/experiments/get`). */
 export interface ExperimentInfo {
@@ -120,11 +120,15 @@ export async function getExperiment(
   id: string,
 ): Promise<ExperimentInfo | undefined> {
   return absent(() =>
-    call<{ experiment: WireExperiment }>(connection, {
-      method: 'GET',
-      path: '/api/2.0/mlflow/experiments/get',
-      query: { experiment_id: id },
-    }),
+    callFor<WireExperiment>(
+      connection,
+      {
+        method: 'GET',
+        path: '/api/2.0/mlflow/experiments/get',
+        query: { experiment_id: id },
+      },
+      'experiment',
+    ),
   );
 }
 
@@ -134,19 +138,21 @@ export async function getExperimentByName(
   name: string,
 ): Promise<ExperimentInfo | undefined> {
   return absent(() =>
-    call<{ experiment: WireExperiment }>(connection, {
-      method: 'GET',
-      path: '/api/2.0/mlflow/experiments/get-by-name',
-      query: { experiment_name: name },
-    }),
+    callFor<WireExperiment>(
+      connection,
+      {
+        method: 'GET',
+        path: '/api/2.0/mlflow/experiments/get-by-name',
+        query: { experiment_name: name },
+      },
+      'experiment',
+    ),
   );
 }
 
-async function absent(
-  look: () => Promise<{ experiment: WireExperiment }>,
-): Promise<ExperimentInfo | undefined> {
+async function absent(look: () => Promise<WireExperiment>): Promise<ExperimentInfo | undefined> {
   try {
-    return readExperiment((await look()).experiment);
+    return readExperiment(await look());
   } catch (error) {
     if (!(error instanceof MlflowApiError)) throw error;
     if (error.errorCode === 'RESOURCE_DOES_NOT_EXIST') return undefined;
@@ -162,10 +168,10 @@ async function createExperiment(
   name: string,
   tags: Record<string, string> = {},
 ): Promise<string> {
-  const { experiment_id } = await call<{ experiment_id: string }>(connection, {
+  const request = {
     method: 'POST',
     path: '/api/2.0/mlflow/experiments/create',
     body: { name, tags: Object.entries(tags).map(([key, value]) => ({ key, value })) },
-  });
-  return experiment_id;
+  } as const;
+  return callFor<string>(connection, request, 'experiment_id');
 }

@@ -1,3 +1,4 @@
+import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { type Dispatcher, EnvHttpProxyAgent, request as undiciRequest } from 'undici';
 import { withoutTracing } from '../suppress-tracing.js';
 import {
@@ -9,6 +10,7 @@ import {
 import {
   type Connection,
   ConnectionError,
+  INVALID_REQUEST,
   type ServerRequest,
   type ServerResponse,
 } from './connection.js';
@@ -23,6 +25,8 @@ const MAX_ERROR_BYTES = 64 * 1024;
 /** MLflow's server closes an idle socket after 5 s; giving it up earlier avoids most races. */
 const KEEP_ALIVE_MS = 4_000;
 const CONNECT_TIMEOUT_MS = 10_000;
+/** For answers that are on their way when the connection is closed. */
+const CLOSE_MS = 1_000;
 /**
  * Requests at one time; others wait here. MLflow on SQLite stops answering for 30 s and more when some
  * 30 writing requests come at once (3.8 to 3.17), and more than 4 bring no throughput on any database.
@@ -31,7 +35,10 @@ const MAX_SOCKETS = 4;
 /** Reasons of our own abort signal. */
 const TIMED_OUT = new Error('timed out');
 const ABORTED = new Error('aborted');
+const CLOSED = new Error('closed');
 const RESET_CODES = new Set(['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET']);
+/** What undici says of a request that it does not make. */
+const INVALID_CODES = new Set(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED']);
 
 /** Opens no socket until the first request. Proxies come from `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`. */
 export function createConnection(settings: ConnectionSettings): Connection {
@@ -47,6 +54,7 @@ class HttpConnection implements Connection {
   /** A socket may be kept from an earlier request. */
   #answered = false;
   #closed = false;
+  readonly #open = new Set<{ abort: AbortController; done: Promise<unknown> }>();
 
   constructor(settings: ConnectionSettings) {
     this.address = settings.baseUrl;
@@ -57,21 +65,31 @@ class HttpConnection implements Connection {
   }
 
   send(request: ServerRequest): Promise<ServerResponse> {
-    return withoutTracing(() => this.#send(request));
+    const abort = new AbortController();
+    const done = withoutTracing(() => this.#send(request, abort));
+    const open = { abort, done };
+    this.#open.add(open);
+    const forget = () => this.#open.delete(open);
+    void done.then(forget, forget);
+    return done;
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    const agent = this.#agent;
+    // Not by `agent.close()`: it waits for ever where a request gets no answer.
+    const timer = setTimeout(() => {
+      for (const { abort } of this.#open) abort.abort(CLOSED);
+    }, CLOSE_MS);
+    await Promise.allSettled([...this.#open].map(({ done }) => done));
+    clearTimeout(timer);
+    this.#agent?.destroy().catch(() => undefined);
     this.#agent = undefined;
-    await agent?.close();
   }
 
-  async #send(request: ServerRequest): Promise<ServerResponse> {
+  /** @param abort by hand: `AbortSignal.any` and `.timeout` stay behind for as long as the longest-lived signal */
+  async #send(request: ServerRequest, abort: AbortController): Promise<ServerResponse> {
     if (this.#closed) throw new ConnectionError('the connection is closed', 'ERR_CLOSED');
     const ms = request.timeoutMs ?? this.#settings.requestTimeoutMs;
-    // By hand: `AbortSignal.any` and `.timeout` stay behind for as long as the longest-lived signal.
-    const abort = new AbortController();
     const onAbort = () => abort.abort(ABORTED);
     const timer = setTimeout(() => abort.abort(TIMED_OUT), ms).unref();
     request.signal?.addEventListener('abort', onAbort, { once: true });
@@ -97,18 +115,21 @@ class HttpConnection implements Connection {
   ): Promise<ServerResponse> {
     const keepAlive = this.#keepsAlive(request);
     const answer = await this.#begin(request, authorization, signal, keepAlive);
-    const limit = answer.statusCode < 400 ? MAX_ANSWER_BYTES : MAX_ERROR_BYTES;
-    const { text: received, truncated } = await readText(answer.body, limit);
-    const text =
-      answer.statusCode < 400
-        ? received
-        : withoutOwnCredentials(received, authorization, this.#settings.headers);
+    const { rawAnswerBytes } = request;
+    const isError = answer.statusCode >= 400;
+    const limit = isError ? MAX_ERROR_BYTES : (rawAnswerBytes ?? MAX_ANSWER_BYTES);
+    const { bytes, truncated } = await untilAborted(readBody(answer.body, limit), signal);
+    const received = bytes.toString('utf8');
+    const text = isError
+      ? withoutOwnCredentials(received, authorization, this.#settings.headers)
+      : received;
     if (keepAlive) this.#answered = true;
     const response: ServerResponse = {
       status: answer.statusCode,
       headers: flatten(answer.headers),
       text,
     };
+    if (rawAnswerBytes !== undefined && !isError) response.bytes = bytes;
     if (truncated) response.truncated = true;
     return response;
   }
@@ -125,9 +146,11 @@ class HttpConnection implements Connection {
   ): Promise<Dispatcher.ResponseData> {
     const mayBeReused = keepAlive && this.#answered;
     const { body, headers } = this.#encode(request, authorization);
+    checkHeaders(headers);
     this.#agent ??= createAgent(this.#settings);
+    const agent = this.#agent;
     const options = {
-      dispatcher: this.#agent,
+      dispatcher: agent,
       method: request.method,
       headers,
       body: body ?? null,
@@ -138,14 +161,21 @@ class HttpConnection implements Connection {
     };
     const url = joinUrl(this.address, request);
     try {
-      return await undiciRequest(url, { ...options, reset: !keepAlive });
+      // Not by the signal alone: a request that undici keeps in its queue may never hear of it.
+      return await untilAborted(undiciRequest(url, { ...options, reset: !keepAlive }), signal);
     } catch (error) {
+      if (isInvalid(error)) {
+        // It costs the agent a place of its `connections` for good; the next request gets a new one.
+        if (this.#agent === agent) this.#agent = undefined;
+        agent.close().catch(() => undefined);
+        throw invalidRequest(error.message, error);
+      }
       if (!mayBeReused || signal.aborted || !isReset(error)) throw error;
       // The other kept sockets were closed at the same time, most likely: none of them.
       const fresh = createAgent(this.#settings);
       const answer = undiciRequest(url, { ...options, dispatcher: fresh, reset: true });
       answer.finally(() => fresh.close()).catch(() => undefined);
-      return await answer;
+      return await untilAborted(answer, signal);
     }
   }
 
@@ -154,7 +184,11 @@ class HttpConnection implements Connection {
     authorization: string | undefined,
   ): { body: Uint8Array | string | undefined; headers: Record<string, string> } {
     const { body, contentType } = encodeBody(request.body);
-    const headers: Record<string, string> = { ...this.#settings.headers };
+    // Nothing here unpacks, and gateways compress where no wish is told.
+    const headers: Record<string, string> = {
+      'accept-encoding': 'identity',
+      ...this.#settings.headers,
+    };
     if (contentType) headers['content-type'] = contentType;
     if (authorization) headers.authorization = authorization;
     if (this.#settings.workspace) headers['x-mlflow-workspace'] = this.#settings.workspace;
@@ -183,11 +217,36 @@ class HttpConnection implements Connection {
       const message = 'the request was aborted by the caller';
       return new ConnectionError(message, 'ABORT_ERR', { cause: error });
     }
+    if (reason === CLOSED) {
+      const message = `no answer from MLflow at ${this.address} before the connection was closed`;
+      return new ConnectionError(message, 'ABORT_ERR', { cause: error });
+    }
     if (error instanceof TokenError) {
       return new ConnectionError(error.message, 'ERR_TOKEN', { cause: error });
     }
     return connectionFailure(this.address, error);
   }
+}
+
+/** undici would refuse them, too, without the name of all that it refuses. */
+function checkHeaders(headers: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(headers)) {
+    try {
+      validateHeaderName(name);
+      validateHeaderValue(name, value);
+    } catch (error) {
+      throw invalidRequest(`the header ${JSON.stringify(name)} has no valid name or value`, error);
+    }
+  }
+}
+
+/** A request that cannot be made, whatever the server is. The value stays out of it: it may be a credential. */
+function invalidRequest(what: string, cause: unknown): ConnectionError {
+  return new ConnectionError(`the request was not sent: ${what}`, INVALID_REQUEST, { cause });
+}
+
+function isInvalid(error: unknown): error is Error {
+  return error instanceof Error && INVALID_CODES.has((error as NodeJS.ErrnoException).code ?? '');
 }
 
 /** A token function of the program may take for ever. */
@@ -200,7 +259,7 @@ function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   });
 }
 
-function createAgent({ tls }: ConnectionSettings): Dispatcher {
+function createAgent({ tls, proxy = '' }: ConnectionSettings): Dispatcher {
   const secure = {
     rejectUnauthorized: tls.rejectUnauthorized,
     ...(tls.ca === undefined ? {} : { ca: tls.ca }),
@@ -208,6 +267,10 @@ function createAgent({ tls }: ConnectionSettings): Dispatcher {
     ...(tls.key === undefined ? {} : { key: tls.key }),
   };
   return new EnvHttpProxyAgent({
+    // Chosen when the settings were read: the agent would fail at a variable for other addresses.
+    httpProxy: proxy,
+    httpsProxy: proxy,
+    noProxy: '',
     keepAliveTimeout: KEEP_ALIVE_MS,
     keepAliveMaxTimeout: KEEP_ALIVE_MS,
     connections: MAX_SOCKETS,
@@ -240,10 +303,10 @@ function encodeBody(body: ServerRequest['body']): {
   return { body: JSON.stringify(body), contentType: 'application/json' };
 }
 
-async function readText(
+async function readBody(
   body: AsyncIterable<Uint8Array>,
   limit: number,
-): Promise<{ text: string; truncated: boolean }> {
+): Promise<{ bytes: Buffer; truncated: boolean }> {
   const chunks: Uint8Array[] = [];
   let size = 0;
   let truncated = false;
@@ -257,7 +320,7 @@ async function readText(
     chunks.push(chunk);
     size += chunk.byteLength;
   }
-  return { text: Buffer.concat(chunks).toString('utf8'), truncated };
+  return { bytes: Buffer.concat(chunks), truncated };
 }
 
 function flatten(headers: Record<string, string | string[] | undefined>): Record<string, string> {

@@ -1,3 +1,4 @@
+import { hideSecrets } from './address.js';
 import type { Connection, ServerRequest, ServerResponse } from './connection.js';
 import { MlflowApiError } from './errors.js';
 
@@ -27,13 +28,37 @@ export async function call<T>(
   try {
     return JSON.parse(prepare ? prepare(response.text) : response.text) as T;
   } catch {
-    throw new MlflowApiError(
-      response.status,
-      endpointOf(request),
-      'ANSWER_NOT_JSON',
-      `the answer is not JSON; is this an MLflow server? It begins ${JSON.stringify(response.text.slice(0, 80))}`,
-    );
+    throw notOfMlflow(request, response.status, 'is not JSON', response.text);
   }
+}
+
+/**
+ * {@link call} for one part of the answer, without which nothing of it can be read: an answer that lacks it
+ * rejects as one that is no JSON does, since somebody else answers at the address.
+ */
+export async function callFor<T extends object | string>(
+  connection: Connection,
+  request: ServerRequest,
+  name: string,
+): Promise<T> {
+  const answer = await call<Record<string, T> | null>(connection, request);
+  const part = answer?.[name];
+  if (part !== undefined && part !== null) return part;
+  throw notOfMlflow(request, 200, `has no ${JSON.stringify(name)}`, JSON.stringify(answer));
+}
+
+function notOfMlflow(
+  request: ServerRequest,
+  status: number,
+  problem: string,
+  text: string,
+): MlflowApiError {
+  return new MlflowApiError(
+    status,
+    endpointOf(request),
+    'ANSWER_NOT_JSON',
+    `the answer ${problem}; is this an MLflow server? It begins ${JSON.stringify(text.slice(0, 80))}`,
+  );
 }
 
 /** The error that an answer other than 2xx stands for. */
@@ -59,7 +84,8 @@ export function describeAnswer({ status, headers, text }: ServerResponse): {
   reason: string;
 } {
   if (status >= 300 && status < 400) {
-    const target = headers.location ? ` to ${withoutSecrets(headers.location)}` : '';
+    // Redirects to a sign-in page carry tokens.
+    const target = headers.location ? ` to ${clip(hideSecrets(headers.location))}` : '';
     return { reason: `redirects${target}; set the tracking URI to the address it redirects to` };
   }
   const json = parseObject(text);
@@ -93,9 +119,4 @@ function parseObject(text: string): Record<string, unknown> | undefined {
 function clip(text: string): string {
   const line = text.replace(/\s+/g, ' ').trim();
   return line.length > MAX_REASON ? `${line.slice(0, MAX_REASON)}…` : line;
-}
-
-/** An address without user info and query: sign-in redirects carry tokens there. */
-function withoutSecrets(address: string): string {
-  return clip(address.replace(/\/\/[^/?#]*@/, '//').replace(/[?#].*$/, ''));
 }

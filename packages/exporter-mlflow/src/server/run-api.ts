@@ -1,7 +1,7 @@
 import { mend } from '../mapping/text.js';
 import type { Connection } from './connection.js';
 import { MlflowApiError } from './errors.js';
-import { call } from './rest.js';
+import { call, callFor } from './rest.js';
 import { type PreparedRunData, prepareRunData, type RunData } from './run-data.js';
 
 export type RunStatus = 'RUNNING' | 'SCHEDULED' | 'FINISHED' | 'FAILED' | 'KILLED';
@@ -51,28 +51,36 @@ export interface NewRunInfo {
 /** `POST /api/2.0/mlflow/runs/create`. */
 export async function createRun(connection: Connection, run: NewRunInfo): Promise<RunInfo> {
   const [first] = prepareRunData({ tags: run.tags }).batches;
-  const answer = await call<{ run: WireRun }>(connection, {
-    method: 'POST',
-    path: '/api/2.0/mlflow/runs/create',
-    body: {
-      experiment_id: run.experimentId,
-      start_time: Math.round(run.startTimeMs),
-      tags: first?.tags ?? [],
-      ...(run.name === undefined ? {} : { run_name: mend(run.name) }),
+  const wire = await callFor<WireRun>(
+    connection,
+    {
+      method: 'POST',
+      path: '/api/2.0/mlflow/runs/create',
+      body: {
+        experiment_id: run.experimentId,
+        start_time: Math.round(run.startTimeMs),
+        tags: first?.tags ?? [],
+        ...(run.name === undefined ? {} : { run_name: mend(run.name) }),
+      },
     },
-  });
-  return readRun(answer.run);
+    'run',
+  );
+  return readRun(wire);
 }
 
 /** `undefined` when the server has none of that id. */
 export async function getRun(connection: Connection, runId: string): Promise<RunInfo | undefined> {
   try {
-    const answer = await call<{ run: WireRun }>(connection, {
-      method: 'GET',
-      path: '/api/2.0/mlflow/runs/get',
-      query: { run_id: runId },
-    });
-    return readRun(answer.run);
+    const wire = await callFor<WireRun>(
+      connection,
+      {
+        method: 'GET',
+        path: '/api/2.0/mlflow/runs/get',
+        query: { run_id: runId },
+      },
+      'run',
+    );
+    return readRun(wire);
   } catch (error) {
     if (error instanceof MlflowApiError && error.errorCode === 'RESOURCE_DOES_NOT_EXIST') {
       return undefined;

@@ -76,8 +76,13 @@ export class SettingReader {
   }
 }
 
-/** A value in a message. */
+/** A value in a message. Never throws. */
 export function show(value: unknown): string {
-  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  let text: string;
+  try {
+    text = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  } catch {
+    return 'the value';
+  }
   return text.length > 100 ? `${text.slice(0, 100)}…` : text;
 }

@@ -1,4 +1,5 @@
 import type { ExperimentRef } from '../internal-types.js';
+import { isPlainObject } from '../plain-object.js';
 import {
   type Credentials,
   type Environment,
@@ -7,7 +8,7 @@ import {
   type TokenSource,
 } from './auth.js';
 import { readBoolean } from './boolean.js';
-import { proxyProblem } from './proxy.js';
+import { routeTo } from './proxy.js';
 import { type SettingProblem, SettingReader, show } from './setting-reader.js';
 import { parseTrackingUri, type TrackingLocation } from './tracking-uri.js';
 
@@ -60,6 +61,8 @@ export interface ConnectionSettings {
   /** Options that `credentials` came from, to look them up again after a 401. */
   credentialOptions: { username?: string; password?: string; token?: TokenSource };
   tls: { ca?: string; cert?: string; key?: string; rejectUnauthorized: boolean };
+  /** Address of the proxy that the server is reached through. */
+  proxy?: string;
   headers: Record<string, string>;
   workspace?: string;
   requestTimeoutMs: number;
@@ -151,8 +154,6 @@ function readConnection(
       );
     }
   }
-  const proxy = proxyProblem(new URL(location.baseUrl), reader.env);
-  if (proxy) reader.problems.push(proxy);
 
   const connection: ConnectionSettings = {
     baseUrl: location.baseUrl,
@@ -162,6 +163,14 @@ function readConnection(
     headers: readHeaders(reader, options.headers),
     requestTimeoutMs: readTimeout(reader, options),
   };
+  if (connection.credentials.kind !== 'none' && connection.headers.authorization !== undefined) {
+    reader.warnings.push(
+      'headers: the Authorization header is not sent, for there are credentials as well (options, MLFLOW_TRACKING_*, or ~/.mlflow/credentials); remove one of the two',
+    );
+  }
+  const route = routeTo(new URL(location.baseUrl), reader.env);
+  if ('problem' in route) reader.problems.push(route.problem);
+  else if (route.proxy !== undefined) connection.proxy = route.proxy;
   const workspace = reader.text('workspace', options.workspace, 'MLFLOW_WORKSPACE');
   if (workspace) {
     if (isHeaderValue(workspace.value)) connection.workspace = workspace.value;
@@ -211,15 +220,23 @@ function readTls(reader: SettingReader, options: ServerOptions): ConnectionSetti
   return tls;
 }
 
-function readHeaders(
-  reader: SettingReader,
-  headers: Record<string, string> | undefined,
-): Record<string, string> {
+/** They are those of the body, and a wrong one breaks every request. */
+const OF_THE_BODY = /^(content-length|transfer-encoding)$/i;
+
+function readHeaders(reader: SettingReader, headers: unknown): Record<string, string> {
   const result: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers ?? {})) {
+  if (headers === undefined) return result;
+  if (!isPlainObject(headers)) {
+    reader.problem('headers', 'must be an object of texts, such as { "x-key": "value" }');
+    return result;
+  }
+  for (const [name, value] of Object.entries(headers)) {
+    if (value === undefined) continue;
     // RFC 9110 §5.6.2 for the name. The value may be a secret and is not shown.
     if (!/^[!#$%&'*+.^_`|~\w-]+$/.test(name)) {
       reader.problem('headers', `${JSON.stringify(name)} is not a header name`);
+    } else if (OF_THE_BODY.test(name)) {
+      reader.problem('headers', `${name} belongs to the body and cannot be set`);
     } else if (typeof value !== 'string' || !isHeaderValue(value)) {
       reader.problem('headers', `the value of ${name} must be ASCII text without line breaks`);
     } else result[name.toLowerCase()] = value;

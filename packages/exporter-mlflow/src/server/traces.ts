@@ -2,7 +2,7 @@ import type { AssessmentRecord, TraceInfoRecord } from '../internal-types.js';
 import { mend } from '../mapping/text.js';
 import { fromWireAssessment, toWireAssessment, type WireAssessment } from './assessments.js';
 import type { Connection } from './connection.js';
-import { call } from './rest.js';
+import { call, callFor } from './rest.js';
 import { traceIdOf, traceRequestPath } from './trace-id.js';
 
 /** Most traces that one call may link to a run. */
@@ -144,10 +144,14 @@ export async function getTraceInfo(
   connection: Connection,
   traceId: string,
 ): Promise<WireTraceInfo> {
-  const { trace } = await call<{ trace: { trace_info: WireTraceInfo } }>(connection, {
-    method: 'GET',
-    path: traceRequestPath(traceId),
-  });
+  const trace = await callFor<{ trace_info: WireTraceInfo }>(
+    connection,
+    {
+      method: 'GET',
+      path: traceRequestPath(traceId),
+    },
+    'trace',
+  );
   return trace.trace_info;
 }
 

@@ -1,5 +1,6 @@
 import { isAbsolute, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { hideSecrets } from './address.js';
 
 export type TrackingLocation =
   | {
@@ -39,8 +40,11 @@ export function parseTrackingUri(uri: string): TrackingLocation | { error: strin
   }
   // `localhost:5000` parses as the scheme "localhost:".
   if (/^[\w.-]+:\d+(\/|$)/.test(text)) {
-    return { error: `${JSON.stringify(text)} has no scheme; write http://${text}` };
+    const shown = redact(text);
+    return { error: `${JSON.stringify(shown)} has no scheme; write http://${shown}` };
   }
+  // Nor is the user in `user:password@host` one.
+  if (text.includes('@') && !text.includes('://')) return withoutScheme(text);
   return {
     error: `${redact(text)} has the scheme "${scheme}:", which is not supported; use http:, https: or file:`,
   };
@@ -53,15 +57,25 @@ function databricks(text: string): { error: string } {
 }
 
 function withoutScheme(text: string): { error: string } {
-  const shown = JSON.stringify(redact(text));
-  if (/^(\.|\/|~)/.test(text)) {
-    return { error: `${shown} is a path; for the local store write file:${redact(text)}` };
+  const shown = redact(text);
+  const quoted = JSON.stringify(shown);
+  if (text.startsWith('~')) return withTilde(shown);
+  if (/^(\.|\/(?!\/))/.test(text)) {
+    return { error: `${quoted} is a path; for the local store write file:${shown}` };
   }
-  return { error: `${shown} has no scheme; write http://${redact(text)}, or file:./traces` };
+  return { error: `${quoted} has no scheme; write http://${shown}, or file:./traces` };
+}
+
+/** It would become a folder named `~`. */
+function withTilde(shown: string): { error: string } {
+  return {
+    error: `${JSON.stringify(shown)}: ~ is the home folder for a shell alone; write file:///absolute/path`,
+  };
 }
 
 function parseFile(text: string): TrackingLocation | { error: string } {
   const path = text.slice('file:'.length);
+  if (/^~(\/|$)/.test(path)) return withTilde(redact(text));
   if (path === '' || path === '//') {
     return { error: `${JSON.stringify(text)} names no folder; write file:./traces` };
   }
@@ -72,7 +86,7 @@ function parseFile(text: string): TrackingLocation | { error: string } {
     return { kind: 'local', directory: resolve(decodeURIComponent(path)) };
   } catch {
     return {
-      error: `${JSON.stringify(text)} is not a local folder; write file:./traces or file:///absolute/path`,
+      error: `${JSON.stringify(redact(text))} is not a local folder; write file:./traces or file:///absolute/path`,
     };
   }
 }
@@ -111,7 +125,7 @@ function decodeUserInfo(text: string): string {
   }
 }
 
-/** The text without what may be a password in it. */
+/** The text for a message. */
 function redact(text: string): string {
-  return text.replace(/\/\/[^/?#]*@/, '//***@').replace(/^[^/@]*:[^/@]*@/, '***@');
+  return hideSecrets(text, '***@');
 }

@@ -1,4 +1,5 @@
 import type { Connection } from './connection.js';
+import { apiError } from './rest.js';
 
 export interface ServerVersion {
   major: number;
@@ -10,13 +11,20 @@ export interface ServerVersion {
 
 /**
  * `GET /version`. `undefined` where the server does not tell (401 or 404 behind some gateways, or a
- * page that is not a version). Rejects with `ConnectionError` when no answer came.
+ * page that is not a version). Rejects with `ConnectionError` when no answer came, and with `MlflowApiError`
+ * for an answer that will be another one later: what it says of the version is nothing.
  */
 export async function fetchServerVersion(
   connection: Connection,
 ): Promise<ServerVersion | undefined> {
-  const response = await connection.send({ method: 'GET', path: '/version' });
+  const request = { method: 'GET', path: '/version' } as const;
+  const response = await connection.send(request);
+  if (isPassing(response.status)) throw apiError(request, response);
   return response.status === 200 ? parseServerVersion(response.text) : undefined;
+}
+
+function isPassing(status: number): boolean {
+  return status === 408 || status === 429 || status >= 500;
 }
 
 export function parseServerVersion(text: string): ServerVersion | undefined {

@@ -1,10 +1,11 @@
 import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { BinaryWriter } from '@bufbuild/protobuf/wire';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { MlflowSpanExporter } from '../../src/exporter.js';
 import { useExporters } from '../support/exporters.js';
 import { type Answer, type FakeMlflow, startFakeMlflow } from '../support/fake-mlflow.js';
-import { exportSpans, smallTrace, traceIdOf } from '../support/spans.js';
+import { chatSpan, exportSpans, programSpan, smallTrace, traceIdOf } from '../support/spans.js';
 
 let server: FakeMlflow;
 beforeEach(async () => {
@@ -14,6 +15,12 @@ afterEach(() => server.close());
 const { newExporter, exporters, warnings, drops } = useExporters(() => ({
   trackingUri: server.url,
 }));
+
+/** An `ExportTraceServiceResponse`. */
+function partialSuccess(rejectedSpans: number, message: string): Buffer {
+  const inner = new BinaryWriter().uint32(8).int64(rejectedSpans).uint32(18).string(message);
+  return Buffer.from(new BinaryWriter().uint32(10).bytes(inner.finish()).finish());
+}
 
 /** So many small traces of two spans each. */
 const traces = (count: number) => Array.from({ length: count }, () => smallTrace());
@@ -236,17 +243,77 @@ describe('content that the server refuses', () => {
     expect(root?.attributes['mlflow.traceTag.mlflow.traceName']).toBe('Large');
   });
 
-  it('counts spans that the server says it rejected of an accepted request', async () => {
-    server.onTraces = () => ({
-      status: 200,
-      // partial_success { rejected_spans: 2, error_message: "too old" }
-      body: '\u000a\u000b\u0008\u0002\u0012\u0007too old',
-      headers: { 'content-type': 'application/x-protobuf' },
-    });
+  const rejecting = (spans: number, message: string): Answer => ({
+    status: 200,
+    body: partialSuccess(spans, message),
+    headers: { 'content-type': 'application/x-protobuf' },
+  });
+
+  it.each([
+    ['a few', 2, 'too old'],
+    ['more than one byte counts', 200, 'too old'],
+    ['with a long message', 2, 'x'.repeat(150)],
+    ['with a message beyond ASCII', 2, 'naïve'],
+  ])('counts spans rejected of an accepted request: %s', async (_, spans, message) => {
+    server.onTraces = () => rejecting(spans, message);
     const exporter = newExporter();
-    expect((await exportSpans(exporter, traces(2).flat())).code).toBe(0);
-    expect(exporter.stats()).toMatchObject({ sent: 2, dropped: { rejected: 2 } });
-    expect(drops).toEqual([{ reason: 'rejected', spans: 2, traceIds: [], detail: 'too old' }]);
+    const root = programSpan('QA');
+    const made = [...Array.from({ length: 299 }, () => chatSpan(root)), root];
+    expect(await exportSpans(exporter, made)).toMatchObject({
+      code: 1,
+      error: { message: `${spans} of 300 spans lost: ${message}` },
+    });
+    expect(exporter.stats()).toMatchObject({ sent: 300 - spans, dropped: { rejected: spans } });
+    expect(drops).toEqual([
+      { reason: 'rejected', spans, traceIds: [traceIdOf(root)], detail: message },
+    ]);
+  });
+
+  it('names no trace where it may be another one', async () => {
+    server.onTraces = () => rejecting(3, 'too old');
+    const exporter = newExporter();
+    expect((await exportSpans(exporter, traces(2).flat())).code).toBe(1);
+    expect(exporter.stats()).toMatchObject({ sent: 1, held: 0, dropped: { rejected: 3 } });
+    expect(drops.map(({ spans, traceIds }) => [spans, traceIds])).toEqual([
+      [2, []],
+      [1, []],
+    ]);
+  });
+
+  it('takes no more than the request had', async () => {
+    server.onTraces = () => rejecting(1_000, 'all of it');
+    const exporter = newExporter();
+    const [child, root] = smallTrace();
+    expect((await exportSpans(exporter, [child, root])).code).toBe(1);
+    expect(exporter.stats()).toMatchObject({ sent: 0, held: 0, dropped: { rejected: 2 } });
+    expect(drops).toEqual([
+      { reason: 'rejected', spans: 2, traceIds: [traceIdOf(root)], detail: 'all of it' },
+    ]);
+  });
+
+  it('counts rejected spans of a trace that was held in parts once', async () => {
+    server.version = '3.12.0';
+    server.onTraces = () => rejecting(1, 'too old');
+    const exporter = newExporter();
+    const [child, root] = smallTrace();
+    const held = exportSpans(exporter, [child]);
+    expect((await held).code).toBe(0);
+    await exportSpans(exporter, [root]);
+    expect(exporter.stats()).toMatchObject({ sent: 1, held: 0, dropped: { rejected: 1 } });
+  });
+});
+
+describe('a run id that is none', () => {
+  it('costs neither its trace nor any other, and is named once', async () => {
+    const exporter = newExporter();
+    const bad = () => smallTrace('QA', { 'dspy.run_id': 'run–1' });
+    for (let time = 0; time < 6; time++) {
+      expect(await exportSpans(exporter, bad())).toEqual({ code: 0 });
+    }
+    expect(server.stored.size).toBe(6);
+    expect(server.posts().map(({ headers }) => headers['x-mlflow-run-id'])).not.toContain('run–1');
+    expect(warnings).toEqual([expect.stringContaining('"run–1"')]);
+    await exporter.shutdown();
   });
 });
 

@@ -66,6 +66,10 @@ describe('where a trace comes from', () => {
     ['https://host/me/app.git', 'https://host/me/app.git'],
     ['https://host/me/app.git?token=secret', 'https://host/me/app.git'],
     ['ssh://git@host/me/app.git', 'ssh://host/me/app.git'],
+    ['https://me:p@hunter2@host/me/app.git', 'https://host/me/app.git'],
+    ['https://me:p/hunter2@host/me/app.git', 'https://host/me/app.git'],
+    ['https://me:p?hunter2@host/me/app.git', 'https://***'],
+    ['git@host:me/app@2.git', 'git@host:me/app@2.git'],
     ['/home/me/app', undefined],
   ])('names the repository %s without credentials: %s', async (url, shown) => {
     await git('HEAD', `${COMMIT}\n`);

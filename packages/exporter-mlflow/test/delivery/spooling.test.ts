@@ -90,6 +90,17 @@ describe('the spool', () => {
     expect(exporter.stats()).toMatchObject({ spooled: 12, sent: 10, dropped: { rejected: 2 } });
   });
 
+  it('counts what a gateway rejects of a request that it accepts', async () => {
+    server.onTraces = () => ({ status: 503 });
+    const exporter = newExporter();
+    await exportSpans(exporter, smallTrace());
+    server.onTraces = () => ({ status: 200, body: '{"partialSuccess":{"rejectedSpans":"1"}}' });
+    await vi.waitFor(
+      () => expect(exporter.stats()).toMatchObject({ sent: 1, dropped: { rejected: 1 } }),
+      30_000,
+    );
+  });
+
   it('keeps the parts of a trace for an old server until the trace is whole', async () => {
     server.version = '3.12.0';
     const exporter = newExporter();
@@ -163,5 +174,29 @@ describe('the spool', () => {
     expect(await exportSpans(exporter, smallTrace())).toEqual({ code: 0 });
     await vi.waitFor(() => expect(warnings.join()).toContain(join(file, 'spool')));
     expect(warnings).toHaveLength(1);
+  });
+
+  it('that cannot be used leaves traces the whole budget', async () => {
+    const file = join(directory, 'file');
+    await writeFile(file, '');
+    // Longer than traces wait where there is a spool.
+    const until = Date.now() + 2_500;
+    server.onTraces = () => (Date.now() < until ? { status: 503 } : undefined);
+    const exporter = newExporter({ spool: join(file, 'spool') });
+    expect(await exportSpans(exporter, smallTrace())).toEqual({ code: 0 });
+    expect(exporter.stats()).toMatchObject({ sent: 2, spooled: 0, held: 0, dropped: {} });
+  });
+
+  it('that cannot be used is tried again', async () => {
+    const spool = join(directory, 'spool');
+    await writeFile(spool, '');
+    server.onTraces = () => ({ status: 503 });
+    const exporter = newExporter({ spool });
+    const first = exportSpans(exporter, smallTrace());
+    await vi.waitFor(() => expect(warnings.join()).toContain(spool));
+    await rm(spool);
+    expect(await first).toEqual({ code: 0 });
+    expect(await exportSpans(exporter, smallTrace())).toEqual({ code: 0 });
+    expect(exporter.stats()).toMatchObject({ spooled: 4, held: 0, dropped: {} });
   });
 });

@@ -31,7 +31,6 @@ describe('a server that is not on this machine', () => {
       experiments: { resolve: async () => '1' },
       mode: 'auto',
       diagnostics: new Diagnostics(),
-      onPartialRejection: () => undefined,
     });
     const record = traceRecord();
     record.spans = [spanRecord(record.info.traceId, { attributes: { text } })];

@@ -118,6 +118,13 @@ describe('an error', () => {
     expect(verdictOfError(error)).toMatchObject({ kind: 'retry', state });
   });
 
+  it('of a request that could not be made says nothing of the server', () => {
+    expect(verdictOfError(new ConnectionError('a header', 'ERR_INVALID_REQUEST'))).toEqual({
+      kind: 'refused',
+      detail: 'a header',
+    });
+  });
+
   it('that nobody expected is final', () => {
     expect(verdictOfError(new TypeError('x is not a function'))).toEqual({
       kind: 'refused',

@@ -68,8 +68,8 @@ async function serveTls(options: TlsOptions, handler: Handler): Promise<string> 
   return listen(server, 'https');
 }
 
-function connect(options: ServerOptions): Connection {
-  const connection = connectTo(options);
+function connect(options: ServerOptions, env: Record<string, string> = {}): Connection {
+  const connection = connectTo(options, env);
   connections.push(connection);
   return connection;
 }
@@ -258,6 +258,25 @@ describe('credentials', () => {
   });
 });
 
+describe('a request that cannot be made', () => {
+  it('is refused with its own message, and costs no later one', async () => {
+    const url = await serve((_, res) => res.end('ok'));
+    const connection = connect({ trackingUri: url, headers: { expect: '100-continue' } });
+    const own = connect({ trackingUri: url });
+    // More of each than sockets: what the HTTP client refuses costs it a place for each.
+    for (let i = 0; i < 6; i++) {
+      await expect(
+        own.send({ ...SPANS, headers: { 'x-mlflow-run-id': 'run–1' } }),
+      ).rejects.toMatchObject({
+        code: 'ERR_INVALID_REQUEST',
+        message: expect.stringContaining('x-mlflow-run-id'),
+      });
+      await expect(connection.send(GET)).rejects.toMatchObject({ code: 'ERR_INVALID_REQUEST' });
+    }
+    expect((await own.send(SPANS)).text).toBe('ok');
+  });
+});
+
 describe('no answer', () => {
   it('from the token function is a failure within the limit too', async () => {
     const url = await serve((_, res) => res.end());
@@ -307,6 +326,22 @@ describe('no answer', () => {
       setImmediate(() => req.socket.resetAndDestroy());
     });
     await expect(connect({ trackingUri: url }).send(GET)).rejects.toThrow(ConnectionError);
+  });
+
+  it('keeps closing waiting for a moment only', async () => {
+    let begin = (): void => undefined;
+    const begun = new Promise<void>((resolve) => {
+      begin = resolve;
+    });
+    const url = await serve((_, res) => {
+      res.writeHead(200).write('half');
+      begin();
+    });
+    const connection = connectTo({ trackingUri: url });
+    const sent = connection.send(GET).catch((error: unknown) => error);
+    await begun;
+    await connection.close();
+    expect(await sent).toBeInstanceOf(ConnectionError);
   });
 
   it('after close is a failure, not a hang', async () => {
@@ -383,8 +418,8 @@ describe('TLS', () => {
   it('goes through a proxy in a tunnel', async () => {
     const proxy = await startProxy();
     const trackingUri = await serveTls(certificates.server, answer);
-    process.env.HTTPS_PROXY = proxy.url.replace('//', '//user:pw@');
-    const connection = connect({ trackingUri, serverCertPath: certificates.caPath });
+    const env = { HTTPS_PROXY: proxy.url.replace('//', '//user:pw@') };
+    const connection = connect({ trackingUri, serverCertPath: certificates.caPath }, env);
     expect((await connection.send(GET)).text).toBe('ok');
     expect(proxy.seen).toEqual([`CONNECT ${trackingUri.slice('https://'.length)}`]);
     expect(proxy.credentials).toEqual([`Basic ${Buffer.from('user:pw').toString('base64')}`]);
@@ -397,13 +432,33 @@ describe('proxies from the environment', () => {
   it('take plain http as an absolute address, but for NO_PROXY', async () => {
     const proxy = await startProxy();
     const url = await serve((req, res) => void res.end(req.url));
-    process.env.HTTP_PROXY = proxy.url;
-    expect((await connect({ trackingUri: `${url}/m` }).send(GET)).text).toBe('/m/version');
+    const env = { HTTP_PROXY: proxy.url };
+    expect((await connect({ trackingUri: `${url}/m` }, env).send(GET)).text).toBe('/m/version');
     expect(proxy.seen).toEqual([`GET ${url}/m/version`]);
-    process.env.NO_PROXY = 'example.com,127.0.0.1';
-    expect((await connect({ trackingUri: url }).send(GET)).text).toBe('/version');
+    const without = { ...env, NO_PROXY: 'example.com,127.0.0.1' };
+    expect((await connect({ trackingUri: url }, without).send(GET)).text).toBe('/version');
     expect(proxy.seen).toHaveLength(1);
     await proxy.close();
+  });
+
+  it('may name the proxy without a scheme, as curl has it', async () => {
+    const proxy = await startProxy();
+    const url = await serve((req, res) => void res.end(req.url));
+    const env = { HTTP_PROXY: proxy.url.replace('http://', '') };
+    expect((await connect({ trackingUri: url }, env).send(GET)).text).toBe('/version');
+    expect(proxy.seen).toEqual([`GET ${url}/version`]);
+    await proxy.close();
+  });
+
+  it.each<Record<string, string>>([
+    { HTTPS_PROXY: 'ftp://proxy.invalid' },
+    { HTTP_PROXY: 'ftp://proxy.invalid', NO_PROXY: '*' },
+    { HTTP_PROXY: 'ftp://proxy.invalid', http_proxy: '' },
+  ])('for other addresses break nothing: %j', async (env) => {
+    const url = await serve((req, res) => void res.end(req.url));
+    // The agent itself would read them, and fail.
+    Object.assign(process.env, env);
+    expect((await connect({ trackingUri: url }, env).send(GET)).text).toBe('/version');
   });
 });
 

@@ -4,7 +4,7 @@ import { MlflowApiError } from '../../src/server/errors.js';
 import { createExperimentResolver } from '../../src/server/experiments.js';
 import { call, describeAnswer } from '../../src/server/rest.js';
 import { quoteLongIntegers } from '../../src/server/trace-spans.js';
-import { isAtLeast, parseServerVersion } from '../../src/server/version.js';
+import { fetchServerVersion, isAtLeast, parseServerVersion } from '../../src/server/version.js';
 
 type Answer = Partial<ServerResponse> | ((request: ServerRequest) => Partial<ServerResponse>);
 
@@ -48,6 +48,16 @@ describe('answers', () => {
       { status: 302, headers: { location: 'https://u:p@sso/login?token=t#x' }, text: '' },
       undefined,
       'redirects to https://sso/login; set the tracking URI to the address it redirects to',
+    ],
+    [
+      { status: 302, headers: { location: 'https://u:p/w@sso/login?token=t#x' }, text: '' },
+      undefined,
+      'redirects to https://sso/login; set the tracking URI to the address it redirects to',
+    ],
+    [
+      { status: 302, headers: { location: '/@me/login?token=t' }, text: '' },
+      undefined,
+      'redirects to /@me/login; set the tracking URI to the address it redirects to',
     ],
   ])('%j have a reason', (answer, errorCode, reason) => {
     const found = describeAnswer({ status: 0, headers: {}, text: '', ...answer });
@@ -152,5 +162,28 @@ describe('whole numbers beyond 2^53', () => {
     expect(quoteLongIntegers(json)).toBe(
       '{"start_time_unix_nano": "1795569213293168114","time_unix_nano":"1795569213293168999"}, {"int_value":"-9223372036854775808"}, {"int_value":42,"text":"a \\"int_value\\": 1795569213293168114 b","int_value": "1795569213293168114"}',
     );
+  });
+});
+
+describe('an answer of somebody else at the address', () => {
+  it.each(['{}', '{"error":"no"}', '[]', '5', 'null', '{"experiment":null}'])(
+    '%s: counts as no JSON of MLflow',
+    async (text) => {
+      const experiments = createExperimentResolver(answering({ text }));
+      await expect(experiments.resolve({ name: 'mine' })).rejects.toMatchObject({
+        errorCode: 'ANSWER_NOT_JSON',
+        message: expect.stringContaining('is this an MLflow server?'),
+      });
+    },
+  );
+});
+
+describe('the version', () => {
+  it.each([408, 429, 500, 503])('is asked again after %i', async (status) => {
+    await expect(fetchServerVersion(answering({ status }))).rejects.toMatchObject({ status });
+  });
+
+  it.each([401, 403, 404, 405])('is not told where the answer is %i', async (status) => {
+    expect(await fetchServerVersion(answering({ status }))).toBeUndefined();
   });
 });

@@ -104,6 +104,8 @@ describe('trackingUri', () => {
     ['sqlite:///m.db', /is a database; .*mlflow server --backend-store-uri/],
     ['postgresql+psycopg2://u:secret@h/db', /postgresql\+psycopg2:\/\/\*\*\*@h\/db is a database/],
     ['C:\\mlruns', /Windows path; .* file:\/\/\/C:\/mlruns/],
+    ['~/mlruns', /"~\/mlruns": ~ is the home folder for a shell alone; write file:\/\/\/absolute/],
+    ['file:~/mlruns', /~ is the home folder for a shell alone/],
     ['./mlruns', /is a path; for the local store write file:\.\/mlruns/],
     ['http://h:99999', /not a valid address \(host, or a port outside 1-65535\)/],
     ['http://h:0', /port 0/],
@@ -120,6 +122,30 @@ describe('trackingUri', () => {
     expect(text).toMatch(/^MLFLOW_TRACKING_URI: /);
     expect(bad({ trackingUri: 'http://u:hunter2@h:99999' })).not.toContain('hunter2');
     expect(text).not.toContain('hunter2');
+  });
+
+  it.each([
+    ['http://user:hun/ter2@host:5000', '"http://***@host:5000" is not a valid address'],
+    ['http://user:hun?ter2@host:5000', '"http://***" is not a valid address'],
+    ['http://user:hun#ter2@host:5000', '"http://***" is not a valid address'],
+    ['postgresql://user:hun/ter2@host/db', 'postgresql://***@host/db is a database'],
+    ['s3://AKIA:hun/ter2@bucket', 's3://***@bucket has the scheme "s3:"'],
+    ['http://host:99999/?token=hunter2', '"http://host:99999/" is not a valid address'],
+    ['ftp://host/?token=hunter2', 'ftp://host/ has the scheme "ftp:"'],
+    ['ftp://host/#token=hun@ter2', 'ftp://*** has the scheme "ftp:"'],
+    ['http://host:0?token=hunter2', '"http://host:0" has the port 0'],
+    ['uc://user:hun/ter2@catalog', '"uc://***@catalog": Databricks'],
+    ['file://user:hun/ter2@host/share', '"file://***@host/share" is not a local folder'],
+    ['user:hun/ter2@host:5000', '"***@host:5000" has no scheme; write http://***@host:5000'],
+    ['user:123/hunter2@host:5000', '"***@host:5000" has no scheme; write http://***@host:5000'],
+    ['//user:hun/ter2@host', '"***@host" has no scheme; write http://***@host'],
+    ['host:5000/?token=hunter2', '"host:5000/" has no scheme; write http://host:5000/'],
+    ['host/?token=hunter2', '"host/" has no scheme; write http://host/'],
+    ['./me@work/mlruns', '"./me@work/mlruns" is a path; for the local store write file:./me@work'],
+  ])('%s is refused without what may be secret', (trackingUri, message) => {
+    const text = bad({ trackingUri });
+    expect(text).toContain(message);
+    expect(text).not.toMatch(/hun|ter2/);
   });
 });
 
@@ -163,19 +189,46 @@ describe('other settings', () => {
       { MLFLOW_HTTP_REQUEST_TIMEOUT: '30s' },
       /MLFLOW_HTTP_REQUEST_TIMEOUT: "30s" is not a number/,
     ],
+    [{ requestTimeoutMs: Object.create(null) }, {}, /requestTimeoutMs: the value is not a number/],
+    [{ insecureTls: Object.create(null) }, {}, /insecureTls: the value is not true or false/],
     [{ experimentId: 'my experiment' }, {}, /not an experiment id; for a name set experimentName/],
     [{ experimentId: 5 as never }, {}, /experimentId: must be text, not number/],
     [{ runId: 'a b' }, {}, /runId: "a b" is not a run id/],
     [{ workspace: 'a\nb' }, {}, /workspace: must be plain ASCII/],
     [{ headers: { 'bad name': 'x' } }, {}, /headers: "bad name" is not a header name/],
     [{ headers: { good: 'a\r\nb' } }, {}, /headers: the value of good must be/],
+    [{ headers: 'x-key: canary' as never }, {}, /headers: must be an object of texts/],
+    [{ headers: new Headers({ 'x-key': 'v' }) as never }, {}, /headers: must be an object/],
+    [{ headers: new Map([['x-key', 'v']]) as never }, {}, /headers: must be an object/],
+    [{ headers: ['x-key', 'v'] as never }, {}, /headers: must be an object/],
+    [{ headers: null as never }, {}, /headers: must be an object/],
+    [{ headers: { 'Content-Length': '5' } }, {}, /headers: Content-Length belongs to the body/],
+    [{ headers: { 'transfer-encoding': 'chunked' } }, {}, /headers: transfer-encoding belongs/],
     [{}, { MLFLOW_TRACKING_INSECURE_TLS: 'maybe' }, /"maybe" is not true or false/],
     [{ insecureTls: 'false' as never }, {}, /insecureTls: "false" is not true or false/],
     [{ serverCertPath: '/nowhere.pem' }, {}, /cannot read "\/nowhere.pem" \(ENOENT\)/],
     [{ clientKeyPath: 'x' }, {}, /clientKeyPath: needs clientCertPath/],
-    [{}, { HTTP_PROXY: 'proxy:8080' }, /HTTP_PROXY: is not the address of a proxy; write http:/],
+    [
+      {},
+      { HTTP_PROXY: 'ftp://proxy:8080' },
+      /HTTP_PROXY: is not the address of a proxy; write http:/,
+    ],
   ])('%j %j is refused with what to do', (options, env, message) => {
     expect(bad({ trackingUri: 'http://h', ...options }, env)).toMatch(message);
+  });
+
+  it('name a proxy with or without its scheme', () => {
+    expect(server({}, { HTTP_PROXY: 'proxy:8080' }).proxy).toBe('http://proxy:8080/');
+    expect(server({}, { HTTPS_PROXY: 'ftp://proxy' }).proxy).toBeUndefined();
+  });
+
+  it('say when credentials win over an Authorization header', () => {
+    const headers = { Authorization: 'Basic canary' };
+    const env = { MLFLOW_TRACKING_TOKEN: 'token' };
+    expect(good({ trackingUri: 'http://h', headers }, env).warnings).toEqual([
+      expect.stringMatching(/^headers: the Authorization header is not sent.*MLFLOW_TRACKING_/),
+    ]);
+    expect(good({ trackingUri: 'http://h', headers }, {}).warnings).toEqual([]);
   });
 
   it('report every problem at once', () => {

@@ -23,7 +23,7 @@ export type Answer =
   | undefined
   | 'reset'
   | 'hang'
-  | { status: number; body?: string; headers?: Record<string, string>; delayMs?: number }
+  | { status: number; body?: string | Buffer; headers?: Record<string, string>; delayMs?: number }
   /** Stores what came and then answers like this. */
   | { storeAnd: { status: number; body?: string } | 'reset' };
 
@@ -168,7 +168,7 @@ function respond(
     delayMs = 0,
   } = (chosen ?? usual()) as {
     status: number;
-    body?: string;
+    body?: string | Buffer;
     headers?: Record<string, string>;
     delayMs?: number;
   };
