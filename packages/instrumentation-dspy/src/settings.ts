@@ -84,6 +84,12 @@ const GUARDS = ['inputSanitizer', 'outputSanitizer', 'redactKeys'] as const;
 /** Stands for an option that throws when it is read: a value of no kind. */
 const UNREADABLE = Symbol('unreadable');
 
+const NO_CONTENT = { logInputs: false, logOutputs: false, logSignatures: false };
+
+/** What a misspelt switch or guard of content looks like, and what other tracers call theirs. */
+const OF_CONTENT =
+  /input|output|content|signature|privacy|redact|saniti[sz]|anonymi[sz]|scrub|mask|hide|capture/i;
+
 /** Prototypes looked at; a proxy can make a chain without end. */
 const MAX_HOPS = 16;
 
@@ -101,7 +107,7 @@ export function plainOptions(config: DspyInstrumentationConfig = {}): DspyInstru
       'options',
       `the options (${safeString(config)}) cannot be read; the defaults are used, without content`,
     );
-    return { logInputs: false, logOutputs: false, logSignatures: false };
+    return { ...NO_CONTENT };
   }
   return options;
 }
@@ -235,14 +241,18 @@ function customTagAttributes(
 
 function checkOptions(config: DspyInstrumentationConfig): DspyInstrumentationConfig {
   const checked: Record<string, unknown> = {};
+  const withheld: DspyInstrumentationConfig = {};
   for (const [name, value] of Object.entries(config)) {
     if (value === undefined) continue;
     const key = name as keyof DspyInstrumentationConfig;
     const kind = Object.hasOwn(OPTIONS, name) ? OPTIONS[key] : undefined;
     if (kind === undefined) {
+      const isPrivate = OF_CONTENT.test(name);
+      // Whatever it says: `logInput: true` may have been meant, and so may `hideInputs: true`.
+      if (isPrivate) Object.assign(withheld, NO_CONTENT);
       diagnostics.warnOnce(
         `option ${name}`,
-        `option "${safeString(name)}" is unknown and has no effect. Known: ${OPTION_NAMES.join(', ')}`,
+        `option "${safeString(name)}" is unknown${isPrivate ? '; it may keep content back, so none is recorded' : ' and has no effect'}. Known: ${OPTION_NAMES.join(', ')}`,
       );
     } else if (kindOf(value) !== kind) {
       const fallback = PRIVATE_SIDE[key];
@@ -256,7 +266,7 @@ function checkOptions(config: DspyInstrumentationConfig): DspyInstrumentationCon
       checked[name] = value;
     }
   }
-  return checked as DspyInstrumentationConfig;
+  return { ...checked, ...withheld } as DspyInstrumentationConfig;
 }
 
 function kindOf(value: unknown): OptionKind | string {

@@ -7,6 +7,7 @@ import type { TextRedactor } from './scrub.js';
 import { toJson } from './serialize.js';
 import { framesOf } from './stack.js';
 import { boundedText } from './text.js';
+import { redactCutUrls } from './urls.js';
 
 export interface DescribeErrorOptions {
   /** `false`: neither message nor stack may hold program content. Default `true`. */
@@ -60,7 +61,8 @@ export function describeError(
 function describe(error: unknown, options: DescribeErrorOptions): ErrorDescription {
   const { content = true, redactText, isSensitiveKey, maxBytes = DEFAULT_MAX_BYTES } = options;
   const clean = (text: string, bytes: number): string => {
-    const safe = redactCredentials(text.slice(0, MAX_CHARS), isSensitiveKey);
+    const head = text.length > MAX_CHARS ? redactCutUrls(text.slice(0, MAX_CHARS)) : text;
+    const safe = redactCredentials(head, isSensitiveKey);
     return boundedText(redactText === undefined ? safe : redactText(safe), bytes).text;
   };
   const type = typeName(error, content);

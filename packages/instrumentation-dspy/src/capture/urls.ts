@@ -20,8 +20,8 @@ const PARAMETER =
 /** A backslash before a slash, as JSON may escape that, ends no value; before what ends a JSON string, or is itself escaped, it does. */
 const VALUE_END = /[&\s"<>#`]|'(?=[\s"'<>`,;:.)\]}+\\&#]|$)|\\(?=\\{0,31}[\s"'<>`&#bfnrtu])/g;
 
-/** Beside the names of credentials: what has these names elsewhere (a map's keys, an error's code) is no secret. */
-const isSecretParameter = createKeyMatcher([
+/** Names of parameters whose values are credentials, beside those that are anywhere: a map's key, an error's code are no secret. */
+export const isSecretParameter = createKeyMatcher([
   'key',
   'sig',
   'signature',

@@ -8,10 +8,10 @@ import {
   functionText,
   threw,
 } from './describe.js';
-import { createKeyMatcher } from './key-matcher.js';
 import { ignoreIfMade } from './read.js';
 import { isSecret, type ScrubOptions, scrub } from './scrub.js';
 import { fittingLength, isPlain, moreChars, quote, utf8Length } from './text.js';
+import { isSecretParameter } from './urls.js';
 
 export interface WriterOptions extends ScrubOptions {
   maxBytes: number;
@@ -36,8 +36,6 @@ const FAIR_BYTES = 256;
 
 const TRUNCATED = '"[truncated]"';
 const REDACTED_JSON = `"${REDACTED}"`;
-
-const isHeaderSecret = createKeyMatcher(['key', 'sig', 'signature']);
 
 /**
  * Writes one value as JSON in a single pass, never beyond its budget of UTF-8 bytes.
@@ -318,7 +316,7 @@ export class Writer {
       const next = fields.next();
       if (next.done === true) return this.close('}');
       const [key, item] = next.value;
-      const secret = headers && isHeaderSecret(key);
+      const secret = headers && isSecretParameter(key);
       if (
         this.key(key, separator) &&
         (secret ? this.ascii(REDACTED_JSON) : this.property(item, key, undefined))

@@ -33,6 +33,20 @@ describe('options', () => {
     expect(warnings).toEqual([]);
   });
 
+  it.each(['logInput', 'hideInputs', 'inputSanitiser', 'redactKey', 'captureContent'])(
+    '%s, which is unknown and may have kept content back, does',
+    (name) => {
+      for (const value of [true, false, () => ({})]) {
+        expect(resolve({ [name]: value })).toMatchObject({
+          inputs: false,
+          outputs: false,
+          signatures: false,
+        });
+      }
+      expect(resolve({ samplingrate: 1 })).toMatchObject({ inputs: true, outputs: true });
+    },
+  );
+
   it('that are unknown are named once, with what there is', () => {
     resolve({ captureContents: false });
     expect(warnings).toEqual([
@@ -115,15 +129,15 @@ describe('options of a class', () => {
     get logInputs(): boolean {
       return false;
     }
-    constructor(readonly hidden = '***') {}
-    get hiden(): string {
-      return this.hidden;
+    constructor(readonly mark = '***') {}
+    get marc(): string {
+      return this.mark;
     }
   }
   class Options extends Base {
     samplingRate = 0.5;
     inputSanitizer(): unknown {
-      return this.hidden;
+      return this.mark;
     }
   }
 
@@ -132,7 +146,7 @@ describe('options of a class', () => {
     expect(settings).toMatchObject({ inputs: false, outputs: true, samplingRate: 0.5 });
     // A method needs its object.
     expect((settings.inputSanitizer as () => unknown)()).toBe('***');
-    expect(warnings.map(([key]) => key).toSorted()).toEqual(['option hidden', 'option hiden']);
+    expect(warnings.map(([key]) => key).toSorted()).toEqual(['option marc', 'option mark']);
   });
 
   it('are read from any chain of prototypes, and from properties that are not enumerable', () => {
