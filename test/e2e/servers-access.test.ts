@@ -207,17 +207,13 @@ describe('a server behind others', () => {
 
   it('is reached through the proxy of the environment', async () => {
     const proxy = await startProxy();
-    const before = process.env.HTTP_PROXY;
-    process.env.HTTP_PROXY = proxy.url;
     try {
-      const connection = connectTo({ trackingUri: server.url });
+      const connection = connectTo({ trackingUri: server.url }, { HTTP_PROXY: proxy.url });
       expect((await fetchServerVersion(connection))?.text).toBe('3.17.2');
       expect(await sendSpan(connection, '0')).toBe(200);
       expect(proxy.seen).toEqual([`GET ${server.url}/version`, `POST ${server.url}/v1/traces`]);
       await connection.close();
     } finally {
-      if (before === undefined) delete process.env.HTTP_PROXY;
-      else process.env.HTTP_PROXY = before;
       await proxy.close();
     }
   });

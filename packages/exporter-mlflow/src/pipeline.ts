@@ -20,12 +20,14 @@ import { slicer } from './otlp/slicer.js';
 import { createConnection } from './server/http.js';
 import type { ResolvedSettings } from './server/settings.js';
 import { openLocalStore } from './store/local-store.js';
-import type { ExporterStats, SpanLike } from './types.js';
+import type { DropReason, ExporterStats, SpanLike } from './types.js';
 
 /** With an open spool nothing has to wait in memory for a server that is away. */
 const PATIENCE_WITH_SPOOL_MS = 1_500;
 /** Milliseconds between looks for traces whose root has not come. */
 const CLOSE_INTERVAL_MS = 5_000;
+/** Milliseconds, beyond the time of `end`, in which what is not mapped yet still is, so that it can be spooled. */
+const LAST_MAPPING_MS = 500;
 
 type Counters = Pick<
   ExporterStats,
@@ -136,7 +138,7 @@ export class Pipeline {
   async end(timeoutMs: number): Promise<void> {
     const until = Date.now() + timeoutMs;
     clearInterval(this.#closeTimer);
-    await this.#mapping;
+    await this.#mappedBy(timeoutMs);
     this.#closeTraces(true);
     await this.#outlet.end(Math.max(0, until - Date.now()));
   }
@@ -221,9 +223,24 @@ export class Pipeline {
     }
   }
 
-  #mapNow(batch: Batch): void {
+  async #mappedBy(timeoutMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, timeoutMs);
+    });
+    await Promise.race([this.#mapping, late]);
+    clearTimeout(timer);
+    const until = Date.now() + LAST_MAPPING_MS;
+    for (const batch of this.#unmapped) {
+      this.#mapNow(batch, until);
+      this.#end(batch, 'shutdown', 'the exporter ended before the spans were read');
+    }
+  }
+
+  /** @param until no further then, milliseconds since the epoch */
+  #mapNow(batch: Batch, until = Number.POSITIVE_INFINITY): void {
     try {
-      while (this.#advance(batch));
+      while (Date.now() < until && this.#advance(batch));
     } catch (error) {
       this.#abandon(batch, error);
     }
@@ -247,23 +264,23 @@ export class Pipeline {
       this.#putTogether(batch, next.value);
       return true;
     }
-    this.#end(batch, 'the span could not be read, or has no valid ids');
+    this.#end(batch, 'unreadable', 'the span could not be read, or has no valid ids');
     return false;
   }
 
   /** The rest of a batch that cannot be gone on with: the batches after it must not wait for it. */
   #abandon(batch: Batch, error: unknown): void {
-    this.#end(batch, `an internal fault: ${describe(error)}`);
+    this.#end(batch, 'unreadable', `an internal fault: ${describe(error)}`);
   }
 
   /** Hands on what is put together of a batch; what is left of its spans is lost. */
-  #end(batch: Batch, detail: string): void {
+  #end(batch: Batch, reason: DropReason, detail: string): void {
     if (!this.#unmapped.delete(batch)) return;
     this.#unmappedBytes -= batch.bytes;
     for (const parcel of batch.ready) this.#accept(parcel);
     if (batch.left > 0) {
       this.#held -= batch.left;
-      this.#lose(batch, { reason: 'unreadable', detail }, batch.left, []);
+      this.#lose(batch, { reason, detail }, batch.left, []);
     }
     this.#settleOne(batch);
   }

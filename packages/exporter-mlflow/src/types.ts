@@ -58,7 +58,7 @@ export type DropReason =
   | 'retries_exhausted'
   /** The server refused the trace itself (400, 413, 422, a 500 that repeats). */
   | 'rejected'
-  /** 401, 403, or a deleted or unknown experiment, for as long as the budget. */
+  /** 401 or 403 for as long as the budget; a deleted or unknown experiment at once, since no retry brings it back. */
   | 'not_allowed'
   /** The settings cannot be used (no valid tracking URI, …). */
   | 'misconfigured'

@@ -63,17 +63,26 @@ class Holders {
   letGo(): void {
     this.#isLetGo = true;
     for (const [id, holder] of this.#holders) {
-      holder.unref();
-      // A connection that is being made keeps the process alive even so. Nothing else is closed: the
-      // work may have opened what is everybody's, such as the standard output.
-      if (this.#connecting.has(id)) holder.close?.();
+      try {
+        holder.unref();
+        // A connection that is being made keeps the process alive even so. Nothing else is closed: the
+        // work may have opened what is everybody's, such as the standard output.
+        if (this.#connecting.has(id)) holder.close?.();
+      } catch {
+        // It keeps the process alive then, as long as it would have.
+      }
     }
   }
 }
 
 function holderOf(resource: Partial<Holder> & { handle?: Partial<Holder> }): Holder | undefined {
-  // A connection that is used again is announced with its socket inside.
-  return [resource, resource.handle].find(isHolder);
+  try {
+    // A connection that is used again is announced with its socket inside.
+    return [resource, resource.handle].find(isHolder);
+  } catch {
+    // Node ends a process whose hook throws.
+    return undefined;
+  }
 }
 
 function isHolder(resource: Partial<Holder> | undefined): resource is Holder {

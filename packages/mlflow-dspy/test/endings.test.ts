@@ -7,8 +7,9 @@ import { fileURLToPath } from 'node:url';
 import { MlflowClient } from '@hokusai/exporter-mlflow';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type App, copyInto, createApp } from './support/app.js';
-import { runNode } from './support/process.js';
+import { type Ended, runNode } from './support/process.js';
 
+const signalExitFirst = fileURLToPath(new URL('./fixtures/signal-exit-first.mjs', import.meta.url));
 const SHUTDOWN_MS = 1000;
 /** What the machine may add to the limit: start and stop of timers, a busy machine. */
 const SLACK_MS = 2000;
@@ -62,13 +63,15 @@ const endings: How[] = [
   ['signal with a handler', 'SIGTERM'],
   ['signal with a handler', 'SIGINT'],
   ['signal with a handler for once', 'SIGTERM'],
+  ['signal with a handler for once that is put first', 'SIGTERM'],
   ['signal that is ignored', 'SIGTERM'],
   ['signal with signal-exit', 'SIGTERM'],
   ['signal with signal-exit', 'SIGINT'],
 ];
 
-async function end([ending, signal]: How, env: Record<string, string>) {
-  const result = await runNode([program, ending], {
+async function end([ending, signal]: How, env: Record<string, string>, options: string[] = []) {
+  const result = await runNode([...options, program, ending], {
+    cwd: app.folder,
     ...(signal !== 'no signal' && { signal }),
     env: { MLFLOW_DSPY_SHUTDOWN_TIMEOUT: String(SHUTDOWN_MS), ...env },
   });
@@ -110,3 +113,55 @@ describe.each(Object.entries(destinations))('with %s', (_, destination) => {
     60_000,
   );
 });
+
+describe('beside the registration of the instrumentation', () => {
+  const registered = ['--import', '@hokusai/instrumentation-dspy/register'];
+
+  it.concurrent.each(endings.filter(([ending]) => ending.startsWith('signal')))(
+    '%s %s',
+    async (...how) => {
+      const untouched = await end(how, { MLFLOW_DSPY_ENABLED: 'false' });
+      const directory = join(folder, String(count++));
+      const env = {
+        MLFLOW_TRACKING_URI: `file:${directory}`,
+        OTEL_EXPORTER_OTLP_ENDPOINT: deadUri,
+      };
+      const traced = await end(how, env, registered);
+      expect(traced.visible).toEqual(untouched.visible);
+      expect(await questionsIn(directory)).toEqual([{ question: 'the last words' }]);
+    },
+    60_000,
+  );
+
+  it.concurrent.each(['SIGTERM', 'SIGINT'] as const)(
+    'signal-exit before it is left alone, %s',
+    async (signal) => {
+      const run = (env: Record<string, string>) =>
+        runNode([copyInto(app.folder, signalExitFirst, 'signal-exit-first.mjs')], { env, signal });
+      const untouched = await run({ OTEL_SDK_DISABLED: 'true' });
+      const traced = await run({ OTEL_EXPORTER_OTLP_ENDPOINT: deadUri });
+      const visible = ({ code, signal, stdout, stderr }: Ended) => ({
+        code,
+        signal,
+        stdout,
+        stderr,
+      });
+      expect(visible(traced)).toEqual(visible(untouched));
+    },
+    60_000,
+  );
+});
+
+it.concurrent.each([
+  ['is away', () => deadUri],
+  ['does not answer', () => silentUri],
+])(
+  'a collector that %s delays the end for no longer than the limit, which is said',
+  async (_, uri) => {
+    const env = { OTEL_TRACES_EXPORTER: 'otlp', OTEL_EXPORTER_OTLP_ENDPOINT: uri() };
+    const { stderr, endedAfterMs } = await end(['end of work', 'no signal'], env);
+    expect(endedAfterMs).toBeLessThan(SHUTDOWN_MS + SLACK_MS);
+    expect(stderr).toContain('Delivery did not finish within 1000 ms (shutdownTimeoutMs)');
+  },
+  60_000,
+);

@@ -8,6 +8,7 @@ import { dropParcels, type Parcel, type TraceParcel } from './parcel.js';
 import { SendQueue, type Unit, unitOf } from './send-queue.js';
 import { needsWholeTrace, profileOf, type ServerProfile } from './server-profile.js';
 import { ServerState } from './server-state.js';
+import type { SpoolState } from './spooler.js';
 import type { TraceSender } from './trace-sender.js';
 import { SENT, type Verdict, verdictOfError } from './verdict.js';
 import { WholeTraces } from './whole-traces.js';
@@ -25,8 +26,7 @@ export interface DispatcherOptions {
   maxQueueBytes: number;
   /** Puts parcels into safe storage and settles them; absent: they are dropped. */
   spool?: ((parcels: Parcel[]) => void) | undefined;
-  /** The storage takes parcels now. */
-  isSpoolOpen?: (() => boolean) | undefined;
+  spoolState?: (() => SpoolState) | undefined;
   /** A request repeats an earlier one. */
   onRetry(): void;
   /** The server takes requests again. */
@@ -60,7 +60,7 @@ export class Dispatcher {
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
-    this.#traces = new WholeTraces(options.spool);
+    this.#traces = new WholeTraces(options.spool, () => this.#isSpoolOpen);
     this.#random = options.random ?? Math.random;
     this.#server = new ServerState({
       address: options.address,
@@ -82,7 +82,7 @@ export class Dispatcher {
     return this.#server.gate.wait(Date.now());
   }
 
-  /** Looks at what waits: the spool takes parcels from now on. */
+  /** Looks at what waits: it is known now whether the spool takes parcels. */
   wake(): void {
     if (!this.#queue.isEmpty) this.#schedule(0);
   }
@@ -197,11 +197,16 @@ export class Dispatcher {
   }
 
   #advance(): void {
+    // Parts of traces belong into the spool where there is one, and that is known in a moment.
+    if (this.#needsWholeTraces && this.#options.spoolState?.() === 'opening') return;
     this.#sortOut();
     while (!this.#isStopped && !this.#queue.isEmpty) {
       const now = Date.now();
       const limit = this.#server.gate.isProbing ? 1 : REQUESTS_IN_FLIGHT;
-      if (this.#active >= limit) break;
+      if (this.#active >= limit) {
+        this.#waitForAnswers(now);
+        break;
+      }
       const wait = this.#server.gate.wait(now);
       if (wait > 0) {
         this.#expire(now);
@@ -217,6 +222,7 @@ export class Dispatcher {
             (error) => this.#abandonAll(error),
           );
         }
+        this.#waitForAnswers(now);
         break;
       }
       const unit = this.#queue.takeRequest(this.#inFlight, this.#experience.limits(now), now);
@@ -269,9 +275,8 @@ export class Dispatcher {
 
   /** Where traces must be whole, parts wait until their trace is. */
   #sortOut(): void {
+    if (!this.#needsWholeTraces) return;
     const now = Date.now();
-    const profile = this.#server.profile(now);
-    if (!profile || !needsWholeTrace(profile) || this.#options.mode === 'otlp') return;
     for (const unit of this.#queue.clear()) {
       const ready: Parcel[] = [];
       for (const parcel of unit.parcels) {
@@ -282,6 +287,11 @@ export class Dispatcher {
       if (ready.length > 0) this.#queue.push({ ...unit, parcels: ready });
     }
     for (const parcel of this.#traces.release(now)) this.#queue.push(unitOf([parcel]));
+  }
+
+  get #needsWholeTraces(): boolean {
+    const profile = this.#server.profile(Date.now());
+    return profile !== undefined && needsWholeTrace(profile) && this.#options.mode !== 'otlp';
   }
 
   async #deliver(unit: Unit): Promise<void> {
@@ -354,14 +364,30 @@ export class Dispatcher {
   #deadlineOf({ fromSpool, deadline, firstDeadline, spoolDeadline }: Parcel): number {
     if (fromSpool) return 0;
     const budget = this.#server.wasReached ? deadline : firstDeadline;
-    const isSpoolOpen = this.#options.isSpoolOpen?.() === true;
-    return Math.min(isSpoolOpen ? Math.min(budget, spoolDeadline) : budget, this.#endsAt);
+    return Math.min(this.#isSpoolOpen ? Math.min(budget, spoolDeadline) : budget, this.#endsAt);
+  }
+
+  get #isSpoolOpen(): boolean {
+    return this.#options.spoolState?.() === 'open';
+  }
+
+  /**
+   * Requests are under way that may never be answered: what waits behind them goes to an open spool in its
+   * time. Without one it waits, since a server that is slow with all of it has refused nothing.
+   */
+  #waitForAnswers(now: number): void {
+    if (!this.#isSpoolOpen) return;
+    this.#expire(now);
+    const deadline = this.#queue.nextDeadline(now, (parcel) => this.#deadlineOf(parcel));
+    if (Number.isFinite(deadline)) this.#schedule(Math.max(1, deadline));
   }
 
   #expire(now: number): void {
     const { gate, trouble } = this.#server;
     const overdue = this.#queue.takeOverdue((parcel, unit) =>
-      parcel.fromSpool ? gate.isProbing && !unit.isolated : this.#deadlineOf(parcel) <= now,
+      parcel.fromSpool
+        ? gate.isProbing && gate.wait(now) > 0 && !unit.isolated
+        : this.#deadlineOf(parcel) <= now,
     );
     if (overdue.length > 0) this.#giveUp(overdue, trouble.reason, trouble.detail);
   }

@@ -58,7 +58,7 @@ export class ServerOutlet implements Outlet {
         onDelivered: options.onDeliveredFromSpool,
         onSpooled: options.onSpooled,
         onRefused: options.onRefusedFromSpool,
-        onOpened: () => this.#dispatcher.wake(),
+        onState: () => this.#dispatcher.wake(),
       });
     const spooler = this.#spooler;
     this.#runs = createRunRecorder(connection, experiments);
@@ -72,7 +72,7 @@ export class ServerOutlet implements Outlet {
       diagnostics,
       maxQueueBytes,
       spool: spooler && ((parcels) => spooler.put(parcels)),
-      isSpoolOpen: spooler && (() => spooler.isOpen),
+      spoolState: spooler && (() => spooler.state),
       onRetry: () => {
         traffic.retried++;
       },

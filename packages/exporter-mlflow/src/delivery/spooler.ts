@@ -37,9 +37,12 @@ export interface SpoolerOptions {
   onSpooled(parcel: Parcel): void;
   /** A parcel from the spool was refused for good, or spans of it; the spool keeps it in its graveyard. */
   onRefused(parcel: Parcel, settlement: Dropped): void;
-  /** The spool takes parcels from now on. */
-  onOpened(): void;
+  /** It is known now whether the spool takes parcels. */
+  onState(): void;
 }
+
+/** `unusable`: it could not be opened so far, and is tried again; traces wait in memory. */
+export type SpoolState = 'opening' | 'open' | 'unusable';
 
 /** Puts parcels into the spool and brings them to the server later, also those of earlier processes. */
 export class Spooler {
@@ -51,6 +54,8 @@ export class Spooler {
   #timer: NodeJS.Timeout | undefined;
   #reopenTimer: NodeJS.Timeout | undefined;
   #reopenMs = FIRST_REOPEN_MS;
+  /** The folder could not be opened, or not in time. */
+  #isLate = false;
   #closed = false;
   #hasSaved = false;
   readonly #writes = new Set<Promise<void>>();
@@ -60,9 +65,9 @@ export class Spooler {
     this.#options = options;
   }
 
-  /** The folder is open: until then traces wait in memory. */
-  get isOpen(): boolean {
-    return this.#opened !== undefined;
+  get state(): SpoolState {
+    if (this.#opened) return 'open';
+    return this.#isLate ? 'unusable' : 'opening';
   }
 
   /** Opens the folder in a moment and begins to deliver what is in it. */
@@ -155,21 +160,30 @@ export class Spooler {
         diagnostics.warnOnce(
           `the disk of the spool folder ${options.directory} does not answer; traces wait in memory meanwhile`,
         );
+        this.#isLate = true;
+        this.#options.onState();
       }),
       SLOW_DISK_MS,
     );
     slow.unref();
     try {
-      this.#opened = await openSpool(options);
-      diagnostics.guard(() => this.#options.onOpened())();
+      const spool = await openSpool(options);
+      if (this.#closed) {
+        // Too late for this process: the next one shall find no owner that still seems alive.
+        await spool.close();
+        return undefined;
+      }
+      this.#opened = spool;
     } catch (error) {
       diagnostics.warnOnce(
         `the spool folder ${options.directory} cannot be used (${describe(error)}); it is tried again, and traces wait in memory meanwhile`,
       );
+      this.#isLate = true;
       this.#openLater();
     } finally {
       clearTimeout(slow);
     }
+    diagnostics.guard(() => this.#options.onState())();
     return this.#opened;
   }
 

@@ -13,9 +13,11 @@ export class WholeTraces {
   /** In the order in which they were spooled first. */
   readonly #spooled = new Set<string>();
   readonly #spool: ((parcels: Parcel[]) => void) | undefined;
+  readonly #isSpoolOpen: () => boolean;
 
-  constructor(spool: ((parcels: Parcel[]) => void) | undefined) {
+  constructor(spool: ((parcels: Parcel[]) => void) | undefined, isSpoolOpen: () => boolean) {
     this.#spool = spool;
+    this.#isSpoolOpen = isSpoolOpen;
   }
 
   /** Puts parcels into the spool; false where there is none. */
@@ -54,8 +56,9 @@ export class WholeTraces {
     const { record, lane, fromSpool } = parcel;
     if (record.late || parcel.started || parcel.isMerged) return parcel;
     const isWhole = record.closing || (record.complete && !record.remoteRoot);
-    // Parts go through the spool where there is one: held there they outlive the process.
-    if (!fromSpool && (!isWhole || this.#spooled.has(lane)) && this.spool([parcel])) {
+    // Parts go through the spool where one is open: held there they outlive the process.
+    const belongsInSpool = !fromSpool && (!isWhole || this.#spooled.has(lane));
+    if (belongsInSpool && this.#isSpoolOpen() && this.spool([parcel])) {
       if (isWhole) this.#spooled.delete(lane);
       return undefined;
     }

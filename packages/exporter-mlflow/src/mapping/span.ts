@@ -75,7 +75,7 @@ export function mapSpan(span: SpanLike, resource: AttributeMap): MappedSpan | un
     endTimeUnixNano: notBefore(start, end),
     attributes,
     events: span.events.length === 0 ? NONE : span.events.map((one) => copyEvent(one, gathered)),
-    links: span.links.length === 0 ? NONE : span.links.map((one) => copyLink(one, gathered)),
+    links: span.links.length === 0 ? NONE : span.links.flatMap((one) => copyLink(one, gathered)),
     status: toStatus(span.status),
     resource,
     scope: copyScope(span.instrumentationScope ?? span.instrumentationLibrary),
@@ -135,12 +135,11 @@ function copyEvent(
   };
 }
 
-function copyLink({ context, attributes }: Link, gathered: Gathered): LinkRecord {
-  return {
-    traceId: context.traceId,
-    spanId: context.spanId,
-    attributes: copyAttributes(attributes, gathered),
-  };
+/** Nothing of a link without valid ids (to a span of a no-op tracer): it leads nowhere. */
+function copyLink({ context, attributes }: Link, gathered: Gathered): LinkRecord | never[] {
+  const { traceId, spanId } = context ?? {};
+  if (!VALID_TRACE_ID.test(traceId) || !VALID_SPAN_ID.test(spanId)) return NONE;
+  return { traceId, spanId, attributes: copyAttributes(attributes, gathered) };
 }
 
 /** One copy for all spans of a scope, so that the encoder can group them by identity. */
@@ -217,11 +216,15 @@ function notBefore(start: bigint, end: bigint): bigint {
 /** Times of spans mapped together mostly lie in one second. */
 let second = 0;
 let nanosOfSecond = 0n;
+/** OTLP counts from 1970, and MLflow's database holds no more than 63 bits of it. */
+const LATEST = 2n ** 63n - 1n;
 
 function toNanos([seconds, nanos]: HrTime): bigint {
   if (seconds !== second) {
     nanosOfSecond = BigInt(Math.trunc(seconds)) * 1_000_000_000n;
     second = seconds;
   }
-  return nanosOfSecond + BigInt(Math.trunc(nanos));
+  const time = nanosOfSecond + BigInt(Math.trunc(nanos));
+  if (time < 0n) return 0n;
+  return time > LATEST ? LATEST : time;
 }

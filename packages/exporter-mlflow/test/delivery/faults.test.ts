@@ -184,6 +184,23 @@ describe('a fault that stays', () => {
     expect(exporter.stats().dropped).toEqual({ shutdown: 6 });
   });
 
+  it('shutdown ends in its time although spans are not mapped yet, and counts them', async () => {
+    const exporter = newExporter({ shutdownTimeoutMs: 50 });
+    const attributes = Object.fromEntries(
+      Array.from({ length: 200 }, (_, key) => [`key${key}`, 'v'.repeat(500)]),
+    );
+    const made = Array.from({ length: 40_000 }, () => programSpan('QA', { attributes }));
+    const outcome = exportSpans(exporter, made);
+    const started = Date.now();
+    await exporter.shutdown();
+    expect(Date.now() - started).toBeLessThan(2_000);
+    expect((await outcome).code).toBe(1);
+    const { sent, held, dropped } = exporter.stats();
+    expect(held).toBe(0);
+    expect(dropped.shutdown).toBeGreaterThan(0);
+    expect(Object.values(dropped).reduce((sum, spans) => sum + spans, sent)).toBe(40_000);
+  });
+
   it('keeps memory within its bound', async () => {
     server.onTraces = () => 'hang';
     const exporter = newExporter({ maxQueueBytes: 100_000, shutdownTimeoutMs: 100 });

@@ -62,6 +62,31 @@ describe('the spool', () => {
     expect(exporter.stats()).toMatchObject({ spooled: 2, held: 0, dropped: {} });
   });
 
+  it('takes what waits for a server that accepts and never answers', async () => {
+    server.onOther = ({ path }) => (path === '/version' ? 'hang' : undefined);
+    const exporter = newExporter({ requestTimeoutMs: 10_000 });
+    const started = Date.now();
+    expect(await exportSpans(exporter, smallTrace())).toEqual({ code: 0 });
+    expect(Date.now() - started).toBeLessThan(4_000);
+    expect(exporter.stats()).toMatchObject({ spooled: 2, held: 0, dropped: {} });
+  });
+
+  it('takes what waits behind requests that are never answered', async () => {
+    server.onTraces = () => 'hang';
+    const exporter = newExporter({ requestTimeoutMs: 10_000, shutdownTimeoutMs: 100 });
+    const stuck = [];
+    for (const posts of [1, 2]) {
+      stuck.push(exportSpans(exporter, smallTrace()));
+      await vi.waitFor(() => expect(server.posts()).toHaveLength(posts));
+    }
+    const started = Date.now();
+    expect(await exportSpans(exporter, smallTrace())).toEqual({ code: 0 });
+    expect(Date.now() - started).toBeLessThan(4_000);
+    expect(exporter.stats()).toMatchObject({ spooled: 2, held: 4, dropped: {} });
+    await exporter.shutdown();
+    await Promise.all(stuck);
+  });
+
   it('takes what finds no room in memory', async () => {
     server.onTraces = () => 'hang';
     const exporter = newExporter({ maxQueueBytes: 65_536, requestTimeoutMs: 500 });
@@ -185,6 +210,18 @@ describe('the spool', () => {
     const exporter = newExporter({ spool: join(file, 'spool') });
     expect(await exportSpans(exporter, smallTrace())).toEqual({ code: 0 });
     expect(exporter.stats()).toMatchObject({ sent: 2, spooled: 0, held: 0, dropped: {} });
+  });
+
+  it('that cannot be used costs no part of a trace for an old server', async () => {
+    server.version = '3.12.0';
+    const file = join(directory, 'file');
+    await writeFile(file, '');
+    const exporter = newExporter({ spool: join(file, 'spool') });
+    const [child, root] = smallTrace();
+    expect(await exportSpans(exporter, [child])).toEqual({ code: 0 });
+    expect(await exportSpans(exporter, [root])).toEqual({ code: 0 });
+    expect(server.posts()[0]?.spans).toHaveLength(2);
+    expect(exporter.stats()).toMatchObject({ sent: 2, held: 0, dropped: {} });
   });
 
   it('that cannot be used is tried again', async () => {

@@ -1,4 +1,4 @@
-import type { Attributes } from '@opentelemetry/api';
+import type { Attributes, Link } from '@opentelemetry/api';
 import { describe, expect, it } from 'vitest';
 import { mapSpan } from '../../src/mapping/span.js';
 import type { SpanLike } from '../../src/types.js';
@@ -471,5 +471,32 @@ describe('the span itself', () => {
     const before = structuredClone(span.attributes);
     mapSpan(span, {});
     expect(span.attributes).toEqual(before);
+  });
+});
+
+describe('what OTLP cannot carry', () => {
+  it.each([
+    ['before 1970', [-5, 0], 0n],
+    ['beyond what the database holds', [1e15, 0], 2n ** 63n - 1n],
+  ] as const)('a time %s becomes the nearest that it can', (_, [seconds, nanos], expected) => {
+    const time: [number, number] = [seconds, nanos];
+    const span = {
+      ...makeSpan({ events: [{ name: 'e', time }] }),
+      startTime: time,
+      endTime: time,
+    };
+    const record = mapSpan(span, {})?.record;
+    expect(record?.startTimeUnixNano).toBe(expected);
+    expect(record?.endTimeUnixNano).toBe(expected);
+    expect(record?.events[0]?.timeUnixNano).toBe(expected);
+  });
+
+  it('a link without valid ids is left out', () => {
+    const good = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), traceFlags: 1 };
+    const contexts = [good, { ...good, traceId: 'zz' }, {}, undefined, { ...good, spanId: '' }];
+    const links = contexts.map((context) => ({ context })) as unknown as Link[];
+    expect(map({ links }).links).toEqual([
+      { traceId: good.traceId, spanId: good.spanId, attributes: {} },
+    ]);
   });
 });

@@ -119,6 +119,8 @@ describe('requests', () => {
           'x-mlflow-workspace': 'team',
           'x-gateway': 'g',
           'content-type': 'application/json',
+          // Nothing here unpacks.
+          'accept-encoding': 'identity',
         }),
       ],
     ]);
@@ -151,6 +153,12 @@ describe('requests', () => {
     expect(answer).toMatchObject({ status: 503, truncated: true });
     expect(answer.headers['retry-after']).toBe('7');
     expect(answer.text.length).toBe(64 * 1024);
+  });
+
+  it('read as much of an answer as they ask for, as it came', async () => {
+    const url = await serve((_, res) => void res.end(Buffer.from([200, 1, 2, 3, 4, 5])));
+    const answer = await connect({ trackingUri: url }).send({ ...SPANS, rawAnswerBytes: 3 });
+    expect(answer).toMatchObject({ truncated: true, bytes: Buffer.from([200, 1, 2]) });
   });
 
   it('do not follow redirects', async () => {

@@ -64,6 +64,8 @@ class TappedSource {
   /** A chunk is on its way. */
   #reading = false;
   #closing = false;
+  /** The source has failed with this while a chunk was on its way, which goes first. */
+  #failure: { readonly error: unknown } | undefined;
   #over = false;
 
   constructor(
@@ -97,7 +99,8 @@ class TappedSource {
     }
     if (!this.operation.ended) tell(this.tap.chunk, result.value);
     this.#controller?.enqueue(result.value);
-    if (this.#closing) this.#close();
+    if (this.#failure !== undefined) this.#fail(this.#failure.error);
+    else if (this.#closing) this.#close();
   }
 
   cancel(reason: unknown): Promise<void> {
@@ -110,7 +113,7 @@ class TappedSource {
     if (this.#reader === undefined) {
       this.#reader = this.source.getReader();
       // Whoever waits for the end of the stream need not read again to learn of it.
-      tell(({ closed }) => follow(closed, this.#closed, this.#fail), this.#reader);
+      tell(({ closed }) => follow(closed, this.#closed, this.#failed), this.#reader);
     }
     return this.#reader;
   }
@@ -120,6 +123,11 @@ class TappedSource {
     else this.#close();
   };
 
+  readonly #failed = (error: unknown): void => {
+    if (this.#reading) this.#failure = { error };
+    else this.#fail(error);
+  };
+
   #close(): void {
     if (this.#over) return;
     this.#over = true;
@@ -127,10 +135,10 @@ class TappedSource {
     this.#controller?.close();
   }
 
-  readonly #fail = (error: unknown): void => {
+  #fail(error: unknown): void {
     if (this.#over) return;
     this.#over = true;
     failSafely(this.operation, error);
     this.#controller?.error(error);
-  };
+  }
 }
