@@ -14,7 +14,14 @@ const originals = new WeakMap<object, object>();
 export function viewOf<T extends object>(object: T, replace: Replace): T {
   const member = (key: PropertyKey, value: unknown): unknown => {
     if (typeof value !== 'function' || key === 'constructor') return value;
-    return replacement(key, value as Method) ?? boundTo(object, value as Method);
+    const replaced = replacement(key, value as Method);
+    if (replaced !== undefined) return replaced;
+    try {
+      return Function.prototype.bind.call(value, object);
+    } catch {
+      // A proxy may have no usable `bind`, and needs none where it is called as a method.
+      return value;
+    }
   };
   const replacement: Replace = (key, method) => {
     try {
@@ -45,15 +52,6 @@ export function viewOf<T extends object>(object: T, replace: Replace): T {
   });
   originals.set(view, object);
   return view as T;
-}
-
-/** A method may have no usable `bind` of its own: it is a proxy, or somebody put another in its place. */
-function boundTo(object: object, method: Method): Method {
-  try {
-    return Function.prototype.bind.call(method, object) as Method;
-  } catch {
-    return method;
-  }
 }
 
 /** The object that a view is of; any other value as it is. */

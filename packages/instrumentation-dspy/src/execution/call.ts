@@ -1,7 +1,6 @@
 import type { AxCopy } from '../copy.js';
 import { diagnostics } from '../diagnostics.js';
 import type { Method, Wrapper } from '../hooks/types.js';
-import { givesNewPromise } from './fresh.js';
 import { begin, type Entry } from './gate.js';
 import type { CallKind } from './kinds.js';
 import { withoutNativeTracer } from './native.js';
@@ -61,7 +60,7 @@ export function runOperation(
   }
   return observe(
     result,
-    passOn && givesNewPromise(original),
+    passOn ? original : undefined,
     (value) => finished(operation, value, self, args),
     (error) => failed(operation, error, self, args),
   );

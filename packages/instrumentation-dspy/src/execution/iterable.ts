@@ -7,7 +7,6 @@ import { diagnostics } from '../diagnostics.js';
 import type { Method, Wrapper } from '../hooks/types.js';
 import { viewOf } from '../view.js';
 import { unwatch, watch } from './abandoned.js';
-import { givesNewPromise } from './fresh.js';
 import { begin } from './gate.js';
 import type { CallKind } from './kinds.js';
 import { withoutNativeTracer } from './native.js';
@@ -91,7 +90,12 @@ class StreamState {
     }
     const method = inner[step] as Method;
     const operation = this.#operation;
-    const here = this.#place?.now();
+    let here = operation?.context;
+    try {
+      here = this.#place?.now();
+    } catch (fault) {
+      diagnostics.fault('iterable', fault);
+    }
     if (operation === undefined || operation.ended) return runIn(here, method, inner, args);
     this.#pending++;
     let result: unknown;
@@ -103,7 +107,7 @@ class StreamState {
     }
     return observe(
       result,
-      givesNewPromise(method),
+      method,
       (value) => this.#advanced(operation, value as IteratorResult<unknown>, step),
       (error) => this.#failed(operation, error, step),
     );

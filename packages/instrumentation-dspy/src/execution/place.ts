@@ -1,5 +1,4 @@
 import { type Context, context } from '@opentelemetry/api';
-import { diagnostics } from '../diagnostics.js';
 import {
   contextOf,
   contextOfDecision,
@@ -47,17 +46,12 @@ export class Place {
   now(): Context | undefined {
     const { ours } = this;
     if (ours === undefined) return undefined;
-    try {
-      const active = context.active();
-      if (active === this.home) return ours;
-      if (active !== this.#active) {
-        this.#carried = carriedTo(active, ours);
-        this.#active = active;
-      }
-      return this.#carried;
-    } catch (fault) {
-      diagnostics.fault('place', fault);
-      return ours;
+    const active = context.active();
+    if (active === this.home) return ours;
+    if (active !== this.#active) {
+      this.#carried = carriedTo(active, ours);
+      this.#active = active;
     }
+    return this.#carried;
   }
 }

@@ -82,10 +82,16 @@ class TappedSource {
 
   async pull(): Promise<void> {
     this.#reading = true;
+    let here = this.operation.context;
+    try {
+      here = this.#place.now();
+    } catch (fault) {
+      diagnostics.fault('readable', fault);
+    }
     let result: ReadResult;
     try {
       const reader = this.#take();
-      result = (await runIn(this.#place.now(), reader.read, reader, [])) as ReadResult;
+      result = (await runIn(here, reader.read, reader, [])) as ReadResult;
     } catch (error) {
       this.#fail(error);
       return;

@@ -1,12 +1,13 @@
 import { diagnostics } from '../diagnostics.js';
 import type { Method } from '../hooks/types.js';
+import { givesNewPromise } from './fresh.js';
 
 type OnValue = (value: unknown) => void;
 
 /**
  * Tells what comes of a call, without a change for who receives it.
  *
- * - A plain promise that nobody else has yet (`fresh`) is passed on with the observers in between, so that
+ * - A plain promise that nobody else has yet is passed on with the observers in between, so that
  *   a rejection nobody handles stays an unhandled rejection.
  * - Any other promise is returned as it is and observed on the side: it may be handled already, so that a
  *   promise derived from it would be the unhandled one, and it may be handed out again or compared. A
@@ -14,19 +15,19 @@ type OnValue = (value: unknown) => void;
  * - A thenable of its own kind may do its work only once `then` is called: it is observed when the
  *   receiver calls it, and never by us.
  *
- * @param fresh What `givesNewPromise` says of the function; `false` also where the receiver is known to handle the promise.
+ * @param method What gave the result; `undefined` where the receiver is known to handle a promise.
  * @returns What the receiver of the call gets: `result` itself but for a promise that is passed on.
  */
 export function observe(
   result: unknown,
-  fresh: boolean,
+  method: Method | undefined,
   onValue: OnValue,
   onError: OnValue,
 ): unknown {
   try {
     if (!isThenable(result)) {
       onValue(result);
-    } else if (fresh && isPlainPromise(result)) {
+    } else if (method !== undefined && givesNewPromise(method) && isPlainPromise(result)) {
       return passOnPromise(result, onValue, onError);
     } else if (result instanceof Promise && result.then === Promise.prototype.then) {
       follow(result, onValue, onError);

@@ -197,7 +197,7 @@ export function traceMetric(copy: AxCopy, metric: Method, host: MetricHost): Met
     const result = runIn(undefined, metric, this, args);
     return observe(
       result,
-      false,
+      undefined,
       (value) => untraced(value, args),
       () => {},
     );

@@ -1,6 +1,5 @@
 import type { AxCopy } from '../copy.js';
 import { diagnostics } from '../diagnostics.js';
-import { givesNewPromise } from '../execution/fresh.js';
 import { begin, type Entry } from '../execution/gate.js';
 import { Operation } from '../execution/operation.js';
 import { observe, tell } from '../execution/result.js';
@@ -46,7 +45,7 @@ class ChatSession {
       tell(fail, error);
       throw error;
     }
-    return observe(result, givesNewPromise(method), () => {}, fail);
+    return observe(result, method, () => {}, fail);
   }
 
   /** The request for the next response: it answers to what was handed over meanwhile. */
@@ -107,7 +106,7 @@ class ObservedEvents implements AsyncIterableIterator<SessionEvent> {
   next(...args: [] | [undefined]): Promise<IteratorResult<SessionEvent>> {
     return observe(
       this.inner.next(...args),
-      givesNewPromise(this.inner.next as Method),
+      this.inner.next as Method,
       (result) => this.session.take(result as IteratorResult<SessionEvent>),
       (error) => this.session.fail(error),
     ) as Promise<IteratorResult<SessionEvent>>;

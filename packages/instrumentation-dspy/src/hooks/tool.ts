@@ -13,6 +13,7 @@ import { readProperty } from '../capture/read.js';
 import { safeString } from '../capture/redact.js';
 import { toJson } from '../capture/serialize.js';
 import type { AxCopy } from '../copy.js';
+import { diagnostics } from '../diagnostics.js';
 import { traceFunction } from '../execution/call.js';
 import type { CallKind, Subject } from '../execution/kinds.js';
 import { disguise, isPatched } from '../patches.js';
@@ -180,7 +181,11 @@ export function traceToolFunction(
   const kind = toolKind(tool, style);
   const replacement = disguise(function (this: unknown, ...args: unknown[]): unknown {
     // A tool that is a method runs on its own object, with the state it keeps there.
-    giveServiceBack(args, style);
+    try {
+      giveServiceBack(args, style);
+    } catch (fault) {
+      diagnostics.fault('tool.service', fault);
+    }
     // Ax waits for the tools of a generator; code may call one and not look back.
     return traceFunction(copy, kind, func, originalOf(this), args, style === 'positional');
   }, func);

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { observe } from '../../src/execution/result.js';
 
-/** What was observed of a call that returns `result`. */
+/** What was observed of a call of an async function that returns `result`, or of a call whose receiver handles it. */
 function watch(result: unknown, passOn: boolean) {
   const seen: [string, unknown][] = [];
   const given = observe(
     result,
-    passOn,
+    passOn ? async () => {} : undefined,
     (value) => void seen.push(['value', value]),
     (error) => void seen.push(['error', error]),
   );
