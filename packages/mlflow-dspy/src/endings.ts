@@ -1,6 +1,7 @@
 // Built into both packages, and of the interface of neither.
 import { onEndingSignals } from '../../instrumentation-dspy/src/signals.js';
 import { withinLimit } from '../../instrumentation-dspy/src/time-limit.js';
+import { warnOnce } from './log.js';
 import type { SpanHub } from './pipeline/hub.js';
 
 /**
@@ -52,6 +53,12 @@ export class Endings {
       await withinLimit(this.#timeoutMs, () => this.#hub.deliver());
     } catch {
       this.#hub.flushSync();
+      // What could be kept is not waited for any more, which shows in the next turn.
+      await new Promise(setImmediate);
+      if (!this.#hub.flushing) return;
+      warnOnce(
+        `Delivery did not finish within ${this.#timeoutMs} ms (shutdownTimeoutMs): spans or alerts may be lost.`,
+      );
     }
   }
 }
