@@ -1,6 +1,6 @@
 // @ts-check
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { LOCAL_CACHE, ROOT } from './cache.mjs';
 import { run } from './processes.mjs';
 import { QUIET_ENV, tool } from './toolchain.mjs';
@@ -10,6 +10,7 @@ import { QUIET_ENV, tool } from './toolchain.mjs';
  * @property {number} passed
  * @property {number} failed
  * @property {number} [skipped]
+ * @property {string[]} [failures] a line for each test that failed
  */
 
 /** Runs stages one after the other and keeps their counts. */
@@ -29,16 +30,23 @@ export class Stages {
       process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
       return false;
     });
-    const { passed, failed, skipped = 0 } = typeof counts === 'boolean' ? single(counts) : counts;
-    this.#done.push({ name, passed, failed, skipped, seconds: (Date.now() - start) / 1000 });
-    return failed === 0;
+    const all = typeof counts === 'boolean' ? single(counts) : counts;
+    this.#done.push({ name, ...all, seconds: (Date.now() - start) / 1000 });
+    return all.failed === 0;
   }
 
-  /** Prints the table and the last line. @returns {number} exit code */
+  /**
+   * Prints what failed, the table and the last line: whoever has only the end of the output knows.
+   * @returns {number} exit code
+   */
   report() {
     const width = Math.max(...this.#done.map(({ name }) => name.length), 8);
+    for (const { name, failures = [] } of this.#done) {
+      if (failures.length > 0) process.stdout.write(`\nFailed, ${name}:\n`);
+      for (const failure of failures) process.stdout.write(`  ${failure}\n`);
+    }
     process.stdout.write('\n');
-    for (const { name, passed, failed, skipped, seconds } of this.#done) {
+    for (const { name, passed, failed, skipped = 0, seconds } of this.#done) {
       const counts = [passed, failed, skipped].map((count) => String(count).padStart(7)).join('');
       process.stdout.write(`${name.padEnd(width)}${counts}${seconds.toFixed(1).padStart(9)} s\n`);
     }
@@ -97,17 +105,43 @@ export async function vitest(project, env = {}) {
  */
 export function countTests(json, exitCode) {
   const report = JSON.parse(json);
-  /** @type {{ status: string, assertionResults: unknown[] }[]} */
+  /** @type {TestFile[]} */
   const files = report.testResults;
   const broken = files.filter(
     ({ status, assertionResults }) => status === 'failed' && assertionResults.length === 0,
-  ).length;
-  const failed = report.numFailedTests + broken;
+  );
+  const failed = report.numFailedTests + broken.length;
   return {
     passed: report.numPassedTests,
     failed: failed === 0 && exitCode !== 0 ? 1 : failed,
     skipped: report.numPendingTests + report.numTodoTests,
+    failures: [
+      ...broken.map(({ name, message }) => failure(name, 'could not be loaded', message)),
+      ...files.flatMap(({ name, assertionResults }) =>
+        assertionResults
+          .filter(({ status }) => status === 'failed')
+          .map(({ fullName, failureMessages }) => failure(name, fullName, failureMessages[0])),
+      ),
+    ],
   };
+}
+
+/**
+ * @typedef {object} TestFile
+ * @property {string} name path of the file
+ * @property {string} status
+ * @property {string} [message]
+ * @property {{ status: string, fullName: string, failureMessages: string[] }[]} assertionResults
+ */
+
+/**
+ * @param {string} path
+ * @param {string} test
+ * @param {string} [message]
+ */
+function failure(path, test, message = '') {
+  const [reason = ''] = message.split('\n', 1);
+  return `${relative(ROOT, path)}: ${test}: ${reason.slice(0, 300)}`;
 }
 
 /**
