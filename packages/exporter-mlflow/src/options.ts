@@ -1,5 +1,5 @@
-import { distance } from 'fastest-levenshtein';
 import { DEFAULT_RESOURCE_ATTRIBUTES } from './mapping/resource.js';
+import { nearest } from './nearest.js';
 import { isPlainObject } from './plain-object.js';
 import type { SpoolOptions } from './store/spool.js';
 import type {
@@ -169,8 +169,7 @@ function readLabels(
 }
 
 function unknownOption(name: string): string {
-  const wanted = name.toLowerCase();
-  const close = Object.keys(NAMES).find((known) => distance(known.toLowerCase(), wanted) <= 2);
+  const close = nearest(name, Object.keys(NAMES));
   return `the option "${name}" does not exist and has no effect${close ? `; did you mean "${close}"?` : ''}`;
 }
 

@@ -1,5 +1,5 @@
+import { nearest } from '../../../exporter-mlflow/src/nearest.js';
 import { messageOf } from '../errors.js';
-import { nearest } from '../suggest.js';
 import { ExecutionError } from './execution-error.js';
 import { toProgram } from './programs.js';
 import type { ModelSource, Program } from './types.js';

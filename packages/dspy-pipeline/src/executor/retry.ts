@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const MAX_CAUSES = 8;
@@ -71,7 +72,8 @@ function mayPass(error: unknown): boolean {
  */
 export function retryDelay(attempt: number): number {
   const ceiling = Math.min(MAX_DELAY_MS, BASE_DELAY_MS * 2 ** (attempt - 1));
-  return ceiling / 2 + (Math.random() * ceiling) / 2;
+  // Not `Math.random`, which a program may have seeded.
+  return ceiling - randomInt(ceiling / 2 + 1);
 }
 
 /** Waits, unless the signal is aborted first; then rejects with its reason. */

@@ -1,6 +1,7 @@
+import { nearest } from '../../../exporter-mlflow/src/nearest.js';
 import { mismatch, typeMismatch } from '../signatures/compatibility.js';
 import { inputFields, outputFields, type SignatureField } from '../signatures/fields.js';
-import { nearest, suggest } from '../suggest.js';
+import { suggest } from '../suggest.js';
 import type { ChainStep } from './chains.js';
 import type { ConfigPath, Problems } from './problems.js';
 

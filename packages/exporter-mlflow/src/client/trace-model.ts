@@ -1,8 +1,7 @@
 import type { TraceInfoRecord } from '../internal-types.js';
 import type { ReadSpan } from '../server/trace-spans.js';
+import { inOrder, type Placed } from '../span-order.js';
 import type { TokenUsage, Trace, TraceCost, TraceSpan } from './types.js';
-
-/** Tag in which MLflow's own clients keep the prompts of a trace: JSON, `[{name, version}]`. */
 
 /** What both a server and the local store know of a trace beside its spans. */
 export interface TraceFacts
@@ -18,7 +17,7 @@ export interface TraceFacts
 /** @param spans `undefined` when they were not asked for: inputs and outputs are the previews then. */
 export function toTrace(facts: TraceFacts, spans: readonly ReadSpan[] | undefined): Trace {
   const { metadata, tags } = facts;
-  const ordered = inOrder((spans ?? []).map(toSpan));
+  const ordered = inOrder((spans ?? []).map(toSpan), placeOf);
   const root = rootOf(ordered);
   const trace: Trace = {
     traceId: facts.traceId,
@@ -89,39 +88,12 @@ function toSpan(read: ReadSpan): TraceSpan {
   return span;
 }
 
-/**
- * By start; spans of the SDK's clock, which has milliseconds, that began in the same one: parents first,
- * and siblings as they ended.
- */
-function inOrder(spans: readonly TraceSpan[]): TraceSpan[] {
-  const depths = depthsOf(spans);
-  const depth = ({ spanId }: TraceSpan) => depths.get(spanId) ?? 0;
-  return [...spans].sort(
-    (a, b) =>
-      compare(a.startTimeUnixNano, b.startTimeUnixNano) ||
-      depth(a) - depth(b) ||
-      compare(a.endTimeUnixNano, b.endTimeUnixNano),
-  );
-}
-
-const compare = (a: bigint, b: bigint): number => (a === b ? 0 : a < b ? -1 : 1);
-
-function depthsOf(spans: readonly TraceSpan[]): Map<string, number> {
-  const parents = new Map(spans.map(({ spanId, parentId }) => [spanId, parentId]));
-  const depths = new Map<string, number>();
-  for (const id of parents.keys()) {
-    // Up to what is known already, then counted back down; a set, since stored ids may form a ring.
-    const path = new Set<string>();
-    let at: string | undefined = id;
-    while (at !== undefined && parents.has(at) && !depths.has(at) && !path.has(at)) {
-      path.add(at);
-      at = parents.get(at);
-    }
-    let depth = at === undefined ? -1 : (depths.get(at) ?? -1);
-    for (const step of [...path].reverse()) depths.set(step, ++depth);
-  }
-  return depths;
-}
+const placeOf = (span: TraceSpan): Placed => ({
+  id: span.spanId,
+  parentId: span.parentId,
+  startNanos: span.startTimeUnixNano,
+  endNanos: span.endTimeUnixNano,
+});
 
 /** The span without a parent; where it is missing, the first whose parent is. */
 function rootOf(spans: readonly TraceSpan[]): TraceSpan | undefined {

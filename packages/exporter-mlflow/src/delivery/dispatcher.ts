@@ -5,6 +5,7 @@ import type { DeliveryMode, DropReason } from '../types.js';
 import { Experience } from './experience.js';
 import { nextStep } from './next-step.js';
 import { dropParcels, type Parcel, type TraceParcel } from './parcel.js';
+import { random } from './random.js';
 import { SendQueue, type Unit, unitOf } from './send-queue.js';
 import { needsWholeTrace, profileOf, type ServerProfile } from './server-profile.js';
 import { ServerState } from './server-state.js';
@@ -61,7 +62,7 @@ export class Dispatcher {
   constructor(options: DispatcherOptions) {
     this.#options = options;
     this.#traces = new WholeTraces(options.spool, () => this.#isSpoolOpen);
-    this.#random = options.random ?? Math.random;
+    this.#random = options.random ?? random;
     this.#server = new ServerState({
       address: options.address,
       diagnostics: options.diagnostics,

@@ -1,3 +1,5 @@
+import { random } from './random.js';
+
 /** The first wait is below this, each further one below twice the last (full jitter). */
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 30_000;
@@ -11,8 +13,8 @@ export class Gate {
   #opensAt = 0;
   readonly #random: () => number;
 
-  constructor(random: () => number = Math.random) {
-    this.#random = random;
+  constructor(draw: () => number = random) {
+    this.#random = draw;
   }
 
   /** The last request failed: one probe at a time. */
@@ -46,6 +48,6 @@ export class Gate {
 }
 
 /** Milliseconds before the next try after so many failures: anything up to the bound, so that clients spread. */
-export function backoff(failures: number, random: () => number = Math.random): number {
-  return random() * Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(failures - 1, 10));
+export function backoff(failures: number, draw: () => number = random): number {
+  return draw() * Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(failures - 1, 10));
 }

@@ -1,4 +1,5 @@
 import type { ExperimentRef } from '../internal-types.js';
+import { isRunId } from '../mapping/run-id.js';
 import { isPlainObject } from '../plain-object.js';
 import {
   type Credentials,
@@ -300,8 +301,7 @@ function readExperiment(reader: SettingReader, options: ServerOptions): Experime
 
 function readRunId(reader: SettingReader, options: ServerOptions): string | undefined {
   const run = reader.text('runId', options.runId, 'MLFLOW_RUN_ID');
-  // MLflow's own rule for ids it has not made itself (mlflow/utils/validation.py).
-  if (run && !/^[a-zA-Z0-9][\w-]{0,255}$/.test(run.value)) {
+  if (run && !isRunId(run.value)) {
     reader.problem(run.setting, `${show(run.value)} is not a run id`);
     return undefined;
   }

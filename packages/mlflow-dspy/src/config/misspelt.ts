@@ -1,6 +1,6 @@
+import { nearest } from '../../../exporter-mlflow/src/nearest.js';
 import { fields, optionNames } from './fields.js';
 import type { OptionName } from './options.js';
-import { suggestName } from './suggest.js';
 
 /** An option or variable whose name is unknown. */
 interface Misspelling {
@@ -40,14 +40,14 @@ const optionOfVariable: ReadonlyMap<string, OptionName> = new Map(
 );
 
 export function misspeltOption(name: string): Misspelling {
-  return misspelling(name, suggestName(name, optionNames) as OptionName | undefined);
+  return misspelling(name, nearest(name, optionNames) as OptionName | undefined);
 }
 
 export function misspeltVariable(name: string): Misspelling {
   const word = name.slice(PREFIX.length);
   // What all of them begin with would make any two of them alike.
-  const nearest = suggestName(word, [...optionOfVariable.keys()]) ?? '';
-  return misspelling(word, optionOfVariable.get(nearest));
+  const option = nearest(word, [...optionOfVariable.keys()]) ?? '';
+  return misspelling(word, optionOfVariable.get(option));
 }
 
 /** A name in doubt counts as a switch or guard that cannot be read: its private side is taken. */

@@ -5,6 +5,7 @@ import {
   type HrTime,
   SpanStatusCode,
 } from '@opentelemetry/api';
+import { inOrder, type Placed } from '../../../exporter-mlflow/src/span-order.js';
 import { isProgramSpan, parentSpanId } from '../pipeline/span-facts.js';
 
 /** A finished span. */
@@ -79,7 +80,7 @@ const TAG_PREFIX = 'dspy.tag.';
 
 /** Describes the spans of a finished trace. `spans` is not empty. */
 export function describeTrace(spans: readonly SpanLike[]): TraceData {
-  const ordered = inOrder(spans);
+  const ordered = inOrder(spans, placeOf);
   const main = ordered.find(isProgramSpan) ?? (ordered[0] as SpanLike);
   const { traceId, name, startTime, durationMs, inputs, outputs, error, attributes } =
     describeSpan(main);
@@ -179,42 +180,20 @@ function tagsOf(attributes: Attributes): Record<string, string> {
   return tags;
 }
 
-/**
- * By start; the SDK's clock has milliseconds, so parents go before children that began in the same one,
- * and siblings as they ended.
- */
-function inOrder(spans: readonly SpanLike[]): SpanLike[] {
-  const depths = depthsOf(spans);
-  const depth = (span: SpanLike) => depths.get(span.spanContext().spanId) ?? 0;
-  return [...spans].sort(
-    (a, b) =>
-      compareTimes(a.startTime, b.startTime) ||
-      depth(a) - depth(b) ||
-      compareTimes(a.endTime, b.endTime),
-  );
-}
-
-function depthsOf(spans: readonly SpanLike[]): Map<string, number> {
-  const parents = new Map(spans.map((span) => [span.spanContext().spanId, parentSpanId(span)]));
-  const depths = new Map<string, number>();
-  for (const id of parents.keys()) {
-    // Walks up to what is known already, then counts back down: no recursion, each span once. A set,
-    // since ids that a program made up may form a ring.
-    const path = new Set<string>();
-    let at: string | undefined = id;
-    while (at !== undefined && parents.has(at) && !depths.has(at) && !path.has(at)) {
-      path.add(at);
-      at = parents.get(at);
-    }
-    let depth = at === undefined ? -1 : (depths.get(at) ?? -1);
-    for (const step of [...path].reverse()) depths.set(step, ++depth);
-  }
-  return depths;
-}
+const placeOf = (span: SpanLike): Placed => ({
+  id: span.spanContext().spanId,
+  parentId: parentSpanId(span),
+  startNanos: nanoseconds(span.startTime),
+  endNanos: nanoseconds(span.endTime),
+});
 
 const text = (value: AttributeValue | undefined): string | undefined =>
   typeof value === 'string' ? value : undefined;
 
 const milliseconds = ([seconds, nanoseconds]: HrTime): number => seconds * 1e3 + nanoseconds / 1e6;
 
-const compareTimes = (a: HrTime, b: HrTime): number => a[0] - b[0] || a[1] - b[1];
+const nanoseconds = ([seconds, nanos]: HrTime): bigint =>
+  whole(seconds) * 1_000_000_000n + whole(nanos);
+
+/** 0 where a span made by hand has no number. */
+const whole = (value: number): bigint => (Number.isFinite(value) ? BigInt(Math.trunc(value)) : 0n);

@@ -1,11 +1,11 @@
 import { distance } from 'fastest-levenshtein';
 
-/** The known name nearest to a mistyped one, or `undefined` when none is near. */
-export function suggestName(name: string, known: readonly string[]): string | undefined {
+/** The known name that a mistyped one most likely means; `undefined` when none is near. */
+export function nearest(name: string, known: readonly string[]): string | undefined {
   const wanted = plain(name);
   let best: string | undefined;
   // A third of the name may be wrong: `sampling` is not taken for `spool`.
-  let bestDistance = Math.floor(wanted.length / 3) + 1;
+  let bestDistance = Math.max(1, Math.floor(wanted.length / 3)) + 1;
   for (const candidate of known) {
     const mistyped = distance(wanted, plain(candidate));
     if (mistyped < bestDistance) [best, bestDistance] = [candidate, mistyped];
