@@ -23,7 +23,7 @@ import type { CallKind, Subject } from './kinds.js';
 import { type Inherited, isAnyUnderWay, Operation } from './operation.js';
 import { explicitContext, optionsOf, signalOf, withOwnIdentity } from './options.js';
 import { carriedTo } from './place.js';
-import { sanitizeInput } from './sanitize.js';
+import { sanitizeExamples, sanitizeInput, sanitizesPrompts } from './sanitize.js';
 
 /**
  * What becomes of a call: it is traced (an operation, running in `operation.context`), it runs in a
@@ -116,8 +116,7 @@ function beginBelow(
   if (!passesFilter(settings, kind, subject)) {
     return untraced(settings, kind, self, args, home, above);
   }
-  const passedOn =
-    settings.inputSanitizer === undefined ? above.inherited : inheritedFrom(home, above);
+  const passedOn = sanitizesPrompts(settings) ? inheritedFrom(home, above) : above.inherited;
   const inherited = withValues(passedOn, traceValuesOf(home));
   return start(copy, settings, kind, subject, self, args, home, above, inherited);
 }
@@ -168,6 +167,7 @@ function start(
       if (kind.input !== undefined && kind.recordsInput !== false) {
         operation.recordInput(kind.input(self, args));
       }
+      if (kind.examples !== undefined) operation.readExamples(kind.examples, self);
       kind.started?.(operation, self, args, subject);
     } catch (fault) {
       diagnostics.fault('kind.started', fault);
@@ -195,10 +195,11 @@ function untraced(
   home: Context,
   above: Operation,
 ): Entry {
-  if (settings.inputSanitizer === undefined || kind.input === undefined) return undefined;
+  if (!sanitizesPrompts(settings)) return undefined;
   const before = inheritedFrom(home, above);
   const call = { settings, inherited: before };
-  sanitizeInput(call, kind.input(self, args));
+  if (kind.input !== undefined) sanitizeInput(call, kind.input(self, args));
+  if (kind.examples !== undefined) sanitizeExamples(call, kind.examples(self));
   return call.inherited === before ? undefined : withInherited(home, above, call.inherited);
 }
 

@@ -28,6 +28,12 @@ export interface Subject {
   readonly links?: Link[];
 }
 
+/** A recorded run of a program. */
+export interface Example {
+  readonly inputs: Readonly<Record<string, unknown>>;
+  readonly outputs: Readonly<Record<string, unknown>>;
+}
+
 /** How one kind of call is traced. The functions may throw: the call then goes on untraced. */
 export interface CallKind {
   readonly role: Role;
@@ -46,6 +52,9 @@ export interface CallKind {
   input?(self: any, args: readonly any[]): unknown;
   /** `false`: `started` records the input in its own way. */
   readonly recordsInput?: boolean;
+  /** Recorded runs that go into the prompts of the call beside its input. */
+  // biome-ignore lint/suspicious/noExplicitAny: see above
+  examples?(self: any): readonly Example[];
   /** The span has started and records. */
   // biome-ignore lint/suspicious/noExplicitAny: see above
   started?(operation: Operation, self: any, args: readonly any[], subject: Subject): void;

@@ -36,7 +36,13 @@ import { contextOf, type TraceValues } from './context.js';
 import { isFailure, outcomeOf, outcomeOfOpen } from './ending.js';
 import type { CallKind, ChildMode } from './kinds.js';
 import { rememberSecrets } from './remember.js';
-import { sanitizeInput, sanitizeOutput, WITHHELD } from './sanitize.js';
+import {
+  sanitizeExamples,
+  sanitizeInput,
+  sanitizeOutput,
+  sanitizesPrompts,
+  WITHHELD,
+} from './sanitize.js';
 import { sum, Totals } from './totals.js';
 
 /** What an operation passes on to the operations below it. */
@@ -136,7 +142,11 @@ export class Operation {
    * may quote them is withheld below.
    */
   leaveInputsUnread(): void {
-    if (this.settings.inputSanitizer === undefined || this.inherited.uncertain) return;
+    const { inputSanitizer, outputSanitizer } = this.settings;
+    const isChanged =
+      inputSanitizer !== undefined ||
+      (outputSanitizer !== undefined && this.kind.examples !== undefined);
+    if (!isChanged || this.inherited.uncertain) return;
     this.inherited = { ...this.inherited, uncertain: true };
   }
 
@@ -172,6 +182,12 @@ export class Operation {
     return sanitized === WITHHELD || !this.recordsInputs
       ? undefined
       : this.#value(INPUT_VALUE, INPUT_MIME_TYPE, sanitized, serialize);
+  }
+
+  /** What the sanitizers remove from the examples of a program is redacted in its prompts. */
+  readExamples(examples: NonNullable<CallKind['examples']>, self: unknown): void {
+    if (!sanitizesPrompts(this.settings)) return;
+    if (this.settings.inputs || this.settings.outputs) sanitizeExamples(this, examples(self));
   }
 
   /**

@@ -1,6 +1,8 @@
 import { diagnostics } from '../diagnostics.js';
+import type { Settings } from '../settings.js';
 import { inTime } from './callback.js';
 import { deepCopy } from './clone.js';
+import type { Example } from './kinds.js';
 import type { Operation } from './operation.js';
 import { type Remembering, rememberRemoved } from './remember.js';
 
@@ -26,6 +28,28 @@ export function sanitizeInput(call: Sanitized, value: unknown): unknown {
   const left = isNamed ? result : (result as { input?: unknown } | undefined)?.input;
   rememberRemoved(call, value, left);
   return left;
+}
+
+/** Whether what a call is given has to be looked at though it is not recorded: text below is made of it. */
+export function sanitizesPrompts({ inputSanitizer, outputSanitizer }: Settings): boolean {
+  return inputSanitizer !== undefined || outputSanitizer !== undefined;
+}
+
+/**
+ * Remembers what the user's sanitizers remove from the examples of a program, so that its prompts do not
+ * bring it back. Never throws.
+ */
+export function sanitizeExamples(call: Sanitized, examples: readonly Example[]): void {
+  if (examples.length === 0) return;
+  const left = examples.map(({ inputs, outputs }) => ({
+    inputs: call.settings.inputSanitizer ? sanitized(call, 'inputSanitizer', inputs) : inputs,
+    outputs: sanitizeOutput(call, outputs),
+  }));
+  if (left.some(({ inputs, outputs }) => inputs === WITHHELD || outputs === WITHHELD)) {
+    call.inherited = { ...call.inherited, uncertain: true };
+    return;
+  }
+  rememberRemoved(call, examples, left);
 }
 
 /** The output as the user's sanitizer leaves it. Never throws. */

@@ -8,6 +8,7 @@ import { type StreamKind, tracedIterable } from '../execution/iterable.js';
 import type { CallKind } from '../execution/kinds.js';
 import type { Operation } from '../execution/operation.js';
 import { DeltaCollector } from './deltas.js';
+import { examplesOf } from './examples.js';
 import { describeProgram, type Program, recordOptions, subjectOfProgram } from './program.js';
 import { GeneratorRun, runOf } from './run.js';
 import type { Hook } from './types.js';
@@ -33,6 +34,7 @@ const generator: CallKind = {
       }),
     ),
   input: (_self, args) => args[1],
+  examples: examplesOf,
   started: (operation, self: Generator, args) =>
     started(operation, self, args as unknown as GeneratorArguments, undefined),
   finished(operation, result, self: Generator, args) {

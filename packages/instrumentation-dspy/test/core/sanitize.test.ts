@@ -220,3 +220,63 @@ describe('content that a sanitizer cannot be given', () => {
     expect(Object.keys(attributes).join()).not.toMatch(/input\.value|output\.value/);
   });
 });
+
+describe('examples of a program', () => {
+  const ask = async (config: DspyInstrumentationConfig): Promise<string> => {
+    tracing.instrumentation.setConfig(config);
+    const program = new ax.AxGen<{ user: string; about: string }, { answer: string }>(
+      'user:string, about:string -> answer:string',
+    );
+    program.setExamples([{ user: 'CANARY-1', about: 'weather', answer: 'CANARY-2 degrees' }]);
+    program.setDemos([
+      {
+        programId: program.getId(),
+        traces: [{ user: 'CANARY-3', about: 'sports', answer: 'CANARY-4 goals' }],
+      },
+    ]);
+    const results = [{ index: 0, content: 'Answer: four', finishReason: 'stop' as const }];
+    const service = new ax.AxMockAIService<string>({
+      features: { functions: false, streaming: false },
+      chatResponse: { results },
+    });
+    const around = { name: 'around', type: 'own', inputs: {} };
+    const run = () => program.forward(service, { user: 'bob', about: 'food' });
+    expect(await traceCall(around, run)).toEqual({ answer: 'four' });
+    return JSON.stringify(tracing.spans().map(({ attributes }) => attributes));
+  };
+  const withoutUser = ({ user: _, ...rest }: Record<string, unknown>) => rest;
+  const masked = () => ({ answer: '***' });
+
+  it('are in a prompt as they are where nothing sanitizes', async () => {
+    const recorded = await ask({});
+    for (const n of [1, 2, 3, 4]) expect(recorded).toContain(`CANARY-${n}`);
+  });
+
+  it.each([{}, { logIntermediateSteps: false }])(
+    'are in a prompt as the sanitizer of inputs leaves them: %j',
+    async (config) => {
+      const recorded = await ask({ ...config, inputSanitizer: withoutUser });
+      expect(recorded).not.toMatch(/CANARY-[13]/);
+      expect(recorded).toContain('weather');
+      expect(recorded).toContain('CANARY-2 degrees');
+    },
+  );
+
+  it('are in a prompt as the sanitizer of outputs leaves them', async () => {
+    const recorded = await ask({ outputSanitizer: masked });
+    expect(recorded).not.toMatch(/CANARY-[24]/);
+    expect(recorded).toContain('CANARY-1');
+    expect(recorded).toContain('sports');
+  });
+
+  it('keep the prompt back where a sanitizer fails on them, and nothing else', async () => {
+    const recorded = await ask({
+      inputSanitizer: (inputs: Record<string, unknown>) => {
+        if (inputs.about === 'sports') throw new Error('of sports');
+        return inputs;
+      },
+    });
+    expect(recorded).not.toMatch(/CANARY/);
+    expect(recorded).toContain('food');
+  });
+});
