@@ -19,6 +19,8 @@ export type Description =
 
 const MAX_STACK_CHARS = 4096;
 const MAX_MESSAGE_CHARS = 200;
+/** Of a search, in all. */
+const MAX_PARAMETERS = 1000;
 const MAX_NAME_CHARS = 80;
 /** Prototypes looked at; a proxy can make a chain without end. */
 const MAX_HOPS = 16;
@@ -212,7 +214,7 @@ function unboxed(value: object): unknown {
 function describeWeb(value: object): Description | undefined {
   if (value instanceof URL) return text(redactUrls(withoutUser(value)));
   if (value instanceof URLSearchParams) {
-    return { as: 'fields', fields: URLSearchParams.prototype.entries.call(value), headers: true };
+    return { as: 'fields', fields: searchFields(value), headers: true };
   }
   if (value instanceof Headers) {
     return { as: 'fields', fields: Headers.prototype.entries.call(value), headers: true };
@@ -224,6 +226,20 @@ function describeWeb(value: object): Description | undefined {
     );
   }
   return undefined;
+}
+
+/** Parameters by their names; those of one name as a list. */
+function* searchFields(params: URLSearchParams): Generator<readonly [string, unknown]> {
+  const named = new Map<string, string[]>();
+  let count = 0;
+  for (const [name, value] of URLSearchParams.prototype.entries.call(params)) {
+    if (++count > MAX_PARAMETERS) break;
+    const values = named.get(name);
+    if (values === undefined) named.set(name, [value]);
+    else values.push(value);
+  }
+  for (const [name, values] of named) yield [name, values.length === 1 ? values[0] : values];
+  if (count > MAX_PARAMETERS) yield ['[truncated]', 'more'];
 }
 
 /** Exact where the text alone would be ambiguous: `https://u:p@host/@name`. */

@@ -76,6 +76,11 @@ const INPUTS: readonly (readonly [name: string, value: unknown, expected: unknow
     { accept: 'text/html', authorization: '[REDACTED]', 'x-api-key': '[REDACTED]' },
   ],
   ['search params', new URLSearchParams('a=1&token=x'), { a: '1', token: '[REDACTED]' }],
+  [
+    'search params of one name',
+    new URLSearchParams('a=1&b=2&a=3&token=x&token=y'),
+    { a: ['1', '3'], b: '2', token: '[REDACTED]' },
+  ],
   ['url', new URL('http://u:p@h/x'), 'http://h/x'],
   [
     'class with private fields and a throwing getter',
