@@ -15,6 +15,8 @@ import { SENT, type Verdict, verdictOfError } from './verdict.js';
 import { WholeTraces } from './whole-traces.js';
 
 const REQUESTS_IN_FLIGHT = 2;
+/** Milliseconds without any answer after which nothing waits in memory for one. */
+const SILENCE_MS = 3_000;
 export interface DispatcherOptions {
   address: string;
   sender: Pick<TraceSender, 'send'>;
@@ -28,6 +30,8 @@ export interface DispatcherOptions {
   /** Puts parcels into safe storage and settles them; absent: they are dropped. */
   spool?: ((parcels: Parcel[]) => void) | undefined;
   spoolState?: (() => SpoolState) | undefined;
+  /** Since when, in milliseconds since the epoch, requests are under way and none has been answered. */
+  silentSince(): number;
   /** A request repeats an earlier one. */
   onRetry(): void;
   /** The server takes requests again. */
@@ -373,14 +377,15 @@ export class Dispatcher {
   }
 
   /**
-   * Requests are under way that may never be answered: what waits behind them goes to an open spool in its
-   * time. Without one it waits, since a server that is slow with all of it has refused nothing.
+   * What waits behind requests under way goes to an open spool in its time once the server is silent. While
+   * it answers they are only many, and without a spool what it has not refused is not given up.
    */
   #waitForAnswers(now: number): void {
     if (!this.#isSpoolOpen) return;
-    this.#expire(now);
+    const isSilentAt = this.#options.silentSince() + SILENCE_MS;
+    if (isSilentAt <= now) this.#expire(now);
     const deadline = this.#queue.nextDeadline(now, (parcel) => this.#deadlineOf(parcel));
-    if (Number.isFinite(deadline)) this.#schedule(Math.max(1, deadline));
+    if (Number.isFinite(deadline)) this.#schedule(Math.max(1, deadline, isSilentAt - now));
   }
 
   #expire(now: number): void {

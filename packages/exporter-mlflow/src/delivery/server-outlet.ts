@@ -73,6 +73,7 @@ export class ServerOutlet implements Outlet {
       maxQueueBytes,
       spool: spooler && ((parcels) => spooler.put(parcels)),
       spoolState: spooler && (() => spooler.state),
+      silentSince: () => connection.silentSince,
       onRetry: () => {
         traffic.retried++;
       },

@@ -13,13 +13,20 @@ export interface Traffic {
 export interface WatchedConnection extends Connection {
   /** Ends all requests under way, so that none keeps the process alive; `forGood`: and all to come. */
   interrupt(forGood: boolean): void;
+  /** Since when, in milliseconds since the epoch, requests are under way and none has been answered. */
+  readonly silentSince: number;
 }
 
 /** A connection that counts, and whose requests can be ended from outside. */
 export function watchConnection(inner: Connection, traffic: Traffic): WatchedConnection {
   let abort = new AbortController();
+  let underWay = 0;
+  let silentSince = 0;
   return {
     address: inner.address,
+    get silentSince() {
+      return silentSince;
+    },
     interrupt(forGood) {
       abort.abort();
       if (!forGood) abort = new AbortController();
@@ -28,15 +35,20 @@ export function watchConnection(inner: Connection, traffic: Traffic): WatchedCon
       traffic.requests++;
       traffic.bytesSent += sizeOf(request.body);
       const { signal } = abort;
+      if (underWay++ === 0) silentSince = Date.now();
       try {
-        return await inner.send({
+        const response = await inner.send({
           ...request,
           signal: request.signal ? AbortSignal.any([request.signal, signal]) : signal,
         });
+        silentSince = Date.now();
+        return response;
       } catch (error) {
         if (!signal.aborted) throw error;
         const message = `no answer from MLflow at ${inner.address} before the end of the process`;
         throw new ConnectionError(message, 'ABORT_ERR', { cause: error });
+      } finally {
+        underWay--;
       }
     },
     close: () => inner.close(),
