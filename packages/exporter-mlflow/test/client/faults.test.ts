@@ -1,8 +1,10 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { appendFile, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { MlflowClient } from '../../src/client.js';
+import { parseSegmentName } from '../../src/store/files.js';
+import { frameOf } from '../../src/store/frame.js';
 import { openLocalStore } from '../../src/store/local-store.js';
 import { type FakeMlflow, startFakeMlflow } from '../support/fake-mlflow.js';
 import { traceRecord } from '../support/records.js';
@@ -147,6 +149,24 @@ describe('an answer of another form than MLflow’s is an MlflowApiError:', () =
     expect(failure).toMatchObject({ name: 'MlflowApiError' });
     expect(String(failure)).not.toContain('secret-text');
   });
+});
+
+it('a record of the local store that cannot be read costs only itself', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'client-'));
+  const now = Date.now();
+  const whole = traceRecord({ experiment: { name: 'e' }, name: 'whole' });
+  const lines = ['{}', '{"info":', '{"info":{},"spans":[{"startTimeUnixNano":"x"}]}'].map(
+    (json, i) => frameOf({ type: 'trace', key: `${i}`.padStart(32, 'a'), timeMs: now, json }, now),
+  );
+  const store = await openLocalStore({ directory });
+  await store.write([{ type: 'trace', value: whole }]);
+  await store.close();
+  const [name] = (await readdir(directory)).filter((file) => parseSegmentName(file));
+  await appendFile(join(directory, name as string), Buffer.concat(lines));
+  const local = new MlflowClient({ trackingUri: `file:${directory}`, experimentName: 'e' });
+  expect((await local.getTraces().toArray()).map((trace) => trace.name)).toEqual(['whole']);
+  await local.close();
+  await rm(directory, { recursive: true });
 });
 
 it('names that every object inherits are no fields, tags or artifacts of the local store', async () => {
