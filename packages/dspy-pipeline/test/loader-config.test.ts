@@ -368,7 +368,9 @@ program: A
     `);
     expect(await reportOf('name: a\nname: b')).toMatchInlineSnapshot(`
       [
-        "line 2: not YAML or JSON: Map keys must be unique",
+        "line 1, version: is required and must be text",
+        "line 1: describes no program: give signatures, chains or a source",
+        "line 2, name: is given twice",
       ]
     `);
     expect(

@@ -1,5 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  checkJson,
+  checkOptionalText,
+  checkText,
+  checkTextList,
+  checkTextMap,
+  checkWait,
+} from './client/arguments.js';
 import type { ClientBackend, PlannedQuery } from './client/backend.js';
 import { LocalBackend } from './client/local-backend.js';
 import { checkNames, checkTexts, planMetrics, planQuery, toTexts } from './client/plan.js';
@@ -64,15 +72,21 @@ export class MlflowClient {
   }
 
   /** One trace with its spans, by `tr-…` or 32 hex characters; `undefined` when there is none. */
-  getTrace(traceId: string): Promise<Trace | undefined> {
+  async getTrace(traceId: string): Promise<Trace | undefined> {
+    checkText('getTrace', 'traceId', traceId);
     return this.#backend.trace(traceIdOf(traceId));
   }
 
-  setTraceTag(traceId: string, key: string, value: string): Promise<void> {
+  async setTraceTag(traceId: string, key: string, value: string): Promise<void> {
+    checkText('setTraceTag', 'traceId', traceId);
+    checkText('setTraceTag', 'key', key);
+    if (typeof value !== 'string') throw new MlflowConfigError('setTraceTag: value must be text');
     return this.#backend.setTraceTag(traceIdOf(traceId), key, value);
   }
 
-  deleteTraceTag(traceId: string, key: string): Promise<void> {
+  async deleteTraceTag(traceId: string, key: string): Promise<void> {
+    checkText('deleteTraceTag', 'traceId', traceId);
+    checkText('deleteTraceTag', 'key', key);
     return this.#backend.deleteTraceTag(traceIdOf(traceId), key);
   }
 
@@ -80,7 +94,7 @@ export class MlflowClient {
    * Feedback on a trace: a score, a thumb, a comment. Waits for a trace that is not there yet, at most
    * `waitMs`, then rejects with `RESOURCE_DOES_NOT_EXIST`.
    */
-  logFeedback(feedback: Feedback): Promise<AssessmentRecord> {
+  async logFeedback(feedback: Feedback): Promise<AssessmentRecord> {
     checkNames('logFeedback', feedback, FEEDBACK_MEMBERS);
     const { error, value } = feedback;
     if ((error === undefined) === (value === undefined)) {
@@ -91,7 +105,7 @@ export class MlflowClient {
   }
 
   /** What the right answer would have been. Waits like {@link logFeedback}. */
-  logExpectation(expectation: Expectation): Promise<AssessmentRecord> {
+  async logExpectation(expectation: Expectation): Promise<AssessmentRecord> {
     checkNames('logExpectation', expectation, EXPECTATION_MEMBERS);
     if (expectation.value === undefined) {
       throw new MlflowConfigError('logExpectation: give a value');
@@ -100,27 +114,45 @@ export class MlflowClient {
     return this.#assess(expectation, 'expectation', {});
   }
 
-  deleteAssessment(traceId: string, assessmentId: string): Promise<void> {
+  async deleteAssessment(traceId: string, assessmentId: string): Promise<void> {
+    checkText('deleteAssessment', 'traceId', traceId);
+    checkText('deleteAssessment', 'assessmentId', assessmentId);
     return this.#backend.deleteAssessment(traceIdOf(traceId), assessmentId);
   }
 
   /** Prompt versions of MLflow's registry that the trace used; its page shows them. Repeating it changes nothing. */
-  linkPrompts(traceId: string, prompts: readonly PromptVersion[]): Promise<void> {
+  async linkPrompts(traceId: string, prompts: readonly PromptVersion[]): Promise<void> {
+    checkText('linkPrompts', 'traceId', traceId);
+    if (!Array.isArray(prompts)) {
+      throw new MlflowConfigError('linkPrompts: prompts must be a list of { name, version }');
+    }
+    for (const prompt of prompts) checkText('linkPrompts', 'name', Object(prompt).name);
     return this.#backend.linkPrompts(traceIdOf(traceId), prompts);
   }
 
   /** `undefined` when there is none. Deleted ones are found too. */
-  getExperiment(by: { id: string } | { name: string }): Promise<ExperimentInfo | undefined> {
+  async getExperiment(by: { id: string } | { name: string }): Promise<ExperimentInfo | undefined> {
+    const { id, name } = Object(by) as { id?: string; name?: string };
+    if (id === undefined) checkText('getExperiment', 'id or name', name);
+    else checkText('getExperiment', 'id', id);
     return this.#backend.experiment(by);
   }
 
   /** Id of the experiment. Rejects with `ExperimentError` when it is deleted. */
-  getOrCreateExperiment(name: string): Promise<string> {
+  async getOrCreateExperiment(name: string): Promise<string> {
+    checkText('getOrCreateExperiment', 'name', name);
     return this.#backend.getOrCreateExperiment(name);
   }
 
-  createRun(run: NewRun = {}): Promise<Run> {
+  async createRun(run: NewRun = {}): Promise<Run> {
     checkNames('createRun', run, NEW_RUN_MEMBERS);
+    for (const member of ['experimentId', 'experimentName', 'parentRunId'] as const) {
+      checkOptionalText('createRun', member, run[member]);
+    }
+    checkTextMap('createRun', 'tags', run.tags);
+    if (run.startTime !== undefined && !isTime(run.startTime)) {
+      throw new MlflowConfigError('createRun: startTime must be a valid Date');
+    }
     const { parentRunId, tags = {}, startTime, experimentId, experimentName, name } = run;
     return this.#backend.createRun({
       startTimeMs: startTime?.getTime() ?? Date.now(),
@@ -132,7 +164,8 @@ export class MlflowClient {
   }
 
   /** `undefined` when there is none. */
-  getRun(runId: string): Promise<Run | undefined> {
+  async getRun(runId: string): Promise<Run | undefined> {
+    checkText('getRun', 'runId', runId);
     return this.#backend.run(runId);
   }
 
@@ -140,8 +173,10 @@ export class MlflowClient {
    * Params, metrics and tags of a run. A metric that is not a finite number is left out; a param above
    * 6000 characters is cut, with its full text as artifact `params/<name>.txt`.
    */
-  logToRun(runId: string, data: RunData): Promise<void> {
+  async logToRun(runId: string, data: RunData): Promise<void> {
+    checkText('logToRun', 'runId', runId);
     checkNames('logToRun', data, RUN_DATA_MEMBERS);
+    checkTextMap('logToRun', 'tags', data.tags);
     return this.#backend.logToRun(runId, {
       params: toTexts(data.params ?? {}),
       metrics: planMetrics(data.metrics ?? [], Date.now()),
@@ -150,22 +185,32 @@ export class MlflowClient {
   }
 
   /** @param name file name, may have folders (`eval/result.json`) */
-  logArtifact(runId: string, name: string, content: string | Uint8Array): Promise<void> {
+  async logArtifact(runId: string, name: string, content: string | Uint8Array): Promise<void> {
+    checkText('logArtifact', 'runId', runId);
+    checkText('logArtifact', 'name', name);
+    if (typeof content !== 'string' && !(content instanceof Uint8Array)) {
+      throw new MlflowConfigError('logArtifact: content must be text or a Uint8Array');
+    }
     return this.#backend.logArtifact(runId, name, content);
   }
 
   /** Text of an artifact; `undefined` when there is none. */
-  getArtifact(runId: string, name: string): Promise<string | undefined> {
+  async getArtifact(runId: string, name: string): Promise<string | undefined> {
+    checkText('getArtifact', 'runId', runId);
+    checkText('getArtifact', 'name', name);
     return this.#backend.artifact(runId, name);
   }
 
   /** Makes traces part of a run. */
-  linkTraces(runId: string, traceIds: readonly string[]): Promise<void> {
+  async linkTraces(runId: string, traceIds: readonly string[]): Promise<void> {
+    checkText('linkTraces', 'runId', runId);
+    checkTextList('linkTraces', 'traceIds', traceIds);
     return this.#backend.linkTraces(runId, traceIds.map(traceIdOf));
   }
 
   /** @param status default `FINISHED` */
   async endRun(runId: string, status: RunEndStatus = 'FINISHED'): Promise<void> {
+    checkText('endRun', 'runId', runId);
     if (!RUN_END_STATUSES.includes(status)) {
       throw new MlflowConfigError(
         `endRun: ${JSON.stringify(status)} is not one of ${RUN_END_STATUSES.join(', ')}`,
@@ -183,6 +228,10 @@ export class MlflowClient {
     kind: AssessmentRecord['kind'],
     extra: Pick<AssessmentRecord, 'error'>,
   ): Promise<AssessmentRecord> {
+    const call = kind === 'feedback' ? 'logFeedback' : 'logExpectation';
+    if (given.value !== undefined) checkJson(call, 'value', given.value);
+    checkWait(call, given.waitMs);
+    checkTextMap(call, 'metadata', given.metadata);
     const traceId = traceIdOf(given.traceId);
     await this.#waitForTrace(traceId, given.waitMs ?? DEFAULT_WAIT_MS);
     const record: AssessmentRecord = {
@@ -217,6 +266,8 @@ export class MlflowClient {
     }
   }
 }
+
+const isTime = (value: unknown): boolean => value instanceof Date && !Number.isNaN(value.getTime());
 
 const EXPECTATION_MEMBERS = [
   'traceId',

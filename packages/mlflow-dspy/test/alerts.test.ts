@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Alert, alertOn, logSink, type TraceData, webhookSink } from '@hokusai/mlflow-dspy';
 import { diag } from '@opentelemetry/api';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -124,6 +125,51 @@ describe('alertOn', () => {
   });
 });
 
+describe('alerts of one trace', () => {
+  const both = { slowerThanMs: 1, costOver: 0.1, repeatAfterMs: 0 };
+  const slowAndDear = finished({ state: 'ERROR', cost: { totalCost: 1 } });
+
+  it('do not depend on one that a sink throws at, and neither does the error rate', async () => {
+    const kinds: string[] = [];
+    const processor = alertOn({ ...both, errorRateOver: 0.4, errorRateWindow: 2 }, ({ kind }) => {
+      kinds.push(kind);
+      if (kind === 'slow') throw new Error('full');
+    });
+    await expect(processor(slowAndDear)).rejects.toThrow('full');
+    await expect(processor(slowAndDear)).rejects.toThrow('full');
+    expect(kinds).toEqual(['slow', 'cost', 'slow', 'cost', 'error_rate']);
+  });
+
+  it('are all waited for, where one fails before the others are done', async () => {
+    let done = false;
+    const processor = alertOn(both, async ({ kind }) => {
+      if (kind === 'slow') throw new Error('full');
+      await sleep(20);
+      done = true;
+    });
+    await expect(processor(slowAndDear)).rejects.toThrow('full');
+    expect(done).toBe(true);
+  });
+});
+
+it.each([
+  [{ errorRateOver: 20 }, 'errorRateOver is not a share from 0 to 1'],
+  [{ errorRateWindow: Number.POSITIVE_INFINITY }, 'errorRateWindow is not a whole number from 1'],
+  [{ errorRateWindow: 0.5 }, 'errorRateWindow is not a whole number from 1'],
+  [{ constructor: 1 }, 'unknown condition constructor'],
+])(
+  'alertOn reports %j, which could never be met or would never be full',
+  (conditions, complaint) => {
+    alertOn(conditions as never, () => {});
+    expect(warnings).toEqual([expect.stringContaining(complaint)]);
+  },
+);
+
+it('alertOn reports a sink that is no function when it is made', () => {
+  alertOn({ slowerThanMs: 1 }, undefined as never)(finished());
+  expect(warnings).toEqual([expect.stringContaining('the sink is not a function')]);
+});
+
 describe('logSink', () => {
   it('writes one line', () => {
     const lines: string[] = [];
@@ -220,6 +266,12 @@ describe('webhookSink', () => {
     await alertOn({ slowerThanMs: 1 }, sink)(finished());
     expect(requests).toHaveLength(3);
     expect(warnings).toHaveLength(1);
+  });
+
+  it('takes any fraction of a millisecond', async () => {
+    const sink = webhookSink(url, { timeoutMs: 5000.5 });
+    await alertOn({ slowerThanMs: 1 }, sink)(finished());
+    expect(requests).toHaveLength(1);
   });
 
   it.each([null, undefined, {}, { attempts: undefined }])('%j is no option', async (options) => {

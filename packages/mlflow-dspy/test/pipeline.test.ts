@@ -3,7 +3,7 @@ import type { SpanLike } from '@hokusai/exporter-mlflow';
 import { MlflowDspyConfig, type MlflowDspyOptions } from '@hokusai/mlflow-dspy';
 import { context, diag, ROOT_CONTEXT, type Span, trace } from '@opentelemetry/api';
 import { BasicTracerProvider, type SpanProcessor } from '@opentelemetry/sdk-trace-base';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { forgetWarnings } from '../src/log.js';
 import { ExportLane, type LaneExporter, type LaneOptions } from '../src/pipeline/export-lane.js';
 import { SpanHub } from '../src/pipeline/hub.js';
@@ -450,6 +450,48 @@ describe('listeners', () => {
     expect(traces).toEqual(['a', 'b']);
     expect(exporter.names).toEqual(['a', 'b']);
     expect(warnings).toHaveLength(2);
+  });
+
+  it('get a description each, which nobody else sees changed', async () => {
+    const { start, listeners, hub, exporter } = make();
+    const seen: unknown[] = [];
+    listeners.traces.add((trace) => {
+      Object.assign(trace, { name: 'changed' });
+      (trace.spans[0]?.attributes.list as string[] | undefined)?.push('c');
+    });
+    listeners.traces.add(({ name, spans }) => seen.push(name, spans[0]?.attributes.list));
+    const list = ['a', 'b'];
+    start('a').setAttribute('list', list).end();
+    await hub.forceFlush();
+    expect(seen).toEqual(['a', ['a', 'b']]);
+    expect(exporter.batches[0]?.[0]?.attributes.list).toEqual(['a', 'b']);
+  });
+
+  it('that fail with ever new words are reported once each, and leave room for others', async () => {
+    const { start, listeners, hub } = make();
+    listeners.traces.add(({ traceId }) => {
+      throw new Error(`no ${traceId}`);
+    });
+    for (let i = 0; i < 300; i++) start('a').end();
+    await hub.forceFlush();
+    expect(warnings).toHaveLength(1);
+  });
+
+  it('that never come back are waited for a minute, and then forgotten', async () => {
+    const listeners = new Listeners<string, string>('trace processor', (text) => text);
+    listeners.add(() => new Promise(() => {}));
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      listeners.push('a');
+      listeners.push('b');
+      const settled = listeners.settle();
+      await vi.advanceTimersByTimeAsync(60_000);
+      await settled;
+      await listeners.settle();
+    } finally {
+      vi.useRealTimers();
+    }
+    expect(warnings).toEqual([expect.stringContaining('not done after 60 s')]);
   });
 
   it('are waited for by flush()', async () => {

@@ -11,12 +11,14 @@ const object = z.custom<object>((value) => typeof value === 'object' && value !=
   message: 'must be an object',
 });
 const seconds = z.number().positive();
+/** The cache reserves room for all of them when it is made. */
+const MAX_CACHE_ENTRIES = 1_000_000;
 
 const optionsSchema = z.strictObject({
   ai: object.optional(),
-  models: object.optional(),
+  models: z.record(z.string(), z.unknown()).optional(),
   cacheEnabled: z.boolean().optional(),
-  cacheMaxEntries: z.int().min(1).optional(),
+  cacheMaxEntries: z.int().min(1).max(MAX_CACHE_ENTRIES).optional(),
   cacheTtl: seconds.optional(),
   mlflowTracking: z.boolean().optional(),
   trackingUri: z.string().min(1).optional(),
@@ -63,7 +65,8 @@ export function resolveConfig(
   return {
     cacheEnabled: checked.cacheEnabled ?? true,
     cacheMaxEntries: checked.cacheMaxEntries ?? 1000,
-    cacheTtlMs: (checked.cacheTtl ?? 0) * 1000,
+    // In whole milliseconds, as the cache wants them; 0 would be no limit.
+    cacheTtlMs: Math.ceil((checked.cacheTtl ?? 0) * 1000),
     mlflowTracking: checked.mlflowTracking ?? true,
     trackingUri: checked.trackingUri,
     experimentName: checked.experimentName,
@@ -107,12 +110,13 @@ function warn(logger: ExecutorLogger, message: string): void {
   filterLogger(logger, 'warn').warn(message);
 }
 
-/** Drops what is below a level; a logger that throws is not the execution's problem. */
+/** Drops what is below a level; a logger that throws or rejects is not the execution's problem. */
 function filterLogger(logger: ExecutorLogger, least: LogLevel): ExecutorLogger {
   const write = (level: Exclude<LogLevel, 'silent'>) => (message: string) => {
     if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(least)) return;
     try {
-      logger[level](`${PREFIX} ${message}`);
+      const written: unknown = logger[level](`${PREFIX} ${message}`);
+      if (written !== undefined) Promise.resolve(written).catch(() => {});
     } catch {}
   };
   return {

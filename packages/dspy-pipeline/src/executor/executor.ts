@@ -1,20 +1,20 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { AxAIService } from '@ax-llm/ax';
 import type { Fields } from '../signatures/types.js';
-import { type ExecutorConfig, MAX_TIMEOUT_S, resolveConfig } from './config.js';
+import { type ExecutorConfig, resolveConfig } from './config.js';
+import { type TimeLimit, withDeadline } from './deadline.js';
 import { ExecutionError } from './execution-error.js';
 import { Limiter } from './limiter.js';
 import { ModelRegistry } from './models.js';
 import { describeProgram, type ProgramInfo, toProgram } from './programs.js';
+import { type AnyRequest, type ReadRequest, readRequest } from './request.js';
 import { ResultCache } from './result-cache.js';
 import { asExecutionError, Run } from './run.js';
 import { StatsCollector } from './stats.js';
 import { flushTracking, startTracking } from './tracing.js';
 import type {
   BatchRequest,
-  ExecutionMode,
   ExecutionResult,
-  ExecutionSettings,
   ExecutionStats,
   ModelRequest,
   ModelSource,
@@ -23,15 +23,6 @@ import type {
   ProgramLike,
   ProgramRequest,
 } from './types.js';
-
-/** A request of any kind, before its inputs are checked. */
-interface AnyRequest extends ExecutionSettings {
-  readonly program?: ProgramLike | undefined;
-  readonly modelId?: string | undefined;
-  readonly inputs: unknown;
-}
-
-const MODES: readonly ExecutionMode[] = ['normal', 'dryRun', 'debug'];
 
 /**
  * Executes DSPy programs: with a time limit, retries where they can help, a result cache, batches,
@@ -86,7 +77,7 @@ export class DspyPipelineExecutor {
   ): Promise<ExecutionResult<OutputsOf<P>>>;
   execute<OUT = Fields>(request: ModelRequest): Promise<ExecutionResult<OUT>>;
   execute(request: AnyRequest): Promise<ExecutionResult<unknown>> {
-    return this.#track(this.#execute(Object(request), this.#isOpen));
+    return this.#track(this.#execute(request, this.#isOpen));
   }
 
   /**
@@ -103,16 +94,20 @@ export class DspyPipelineExecutor {
   ): Promise<ExecutionResult<OutputsOf<P>>[]>;
   executeBatch<OUT = Fields>(request: BatchRequest<ModelRequest>): Promise<ExecutionResult<OUT>[]>;
   async executeBatch(request: BatchRequest<AnyRequest>): Promise<ExecutionResult<unknown>[]> {
-    const { inputsList, ...rest } = request;
+    const { inputsList, ...rest } = Object(request) as typeof request;
     if (!Array.isArray(inputsList)) throw new TypeError('inputsList must be a list of inputs');
     // A batch within a batch must not wait for the places its own batch holds.
-    const nested = worker.getStore() === this;
-    const workers = nested ? new Limiter(this.#config.maxWorkers) : this.#workers;
+    const batches = runningBatches.getStore() ?? [];
+    const workers = batches.includes(this) ? new Limiter(this.#config.maxWorkers) : this.#workers;
+    const here = [...batches, this];
     const isOpen = this.#isOpen;
     return this.#track(
       Promise.all(
-        inputsList.map((inputs) =>
-          workers.run(() => worker.run(this, () => this.#execute({ ...rest, inputs }, isOpen))),
+        // A list with gaps is a list of `undefined`; `map` would pass over them.
+        Array.from(inputsList, (inputs) =>
+          workers.run(() =>
+            runningBatches.run(here, () => this.#execute({ ...rest, inputs }, isOpen)),
+          ),
         ),
       ),
     );
@@ -143,7 +138,7 @@ export class DspyPipelineExecutor {
   }
 
   async #finish(): Promise<void> {
-    await Promise.all(this.#running);
+    await Promise.allSettled(this.#running);
     this.clearCache();
     if (this.#config.mlflowTracking) await flushTracking();
   }
@@ -155,14 +150,20 @@ export class DspyPipelineExecutor {
   /** What was accepted before a shutdown is waited for. */
   #track<T>(work: Promise<T>): Promise<T> {
     this.#running.add(work);
-    void work.finally(() => this.#running.delete(work));
+    const forget = () => this.#running.delete(work);
+    void work.then(forget, forget);
     return work;
   }
 
-  async #execute(request: AnyRequest, isOpen: boolean): Promise<ExecutionResult<unknown>> {
-    const startedAt = performance.now();
-    const { modelId, inputs, signal, mode = 'normal', timeout } = request;
-    const found = await this.#find(request).catch(asExecutionError);
+  async #execute(given: unknown, isOpen: boolean): Promise<ExecutionResult<unknown>> {
+    const read = readRequest(given);
+    const { modelId, inputs, signal, mode = 'normal', timeout, ai } = read.request;
+    const limit = {
+      timeoutMs: timeout === undefined ? this.#config.timeoutMs : timeout * 1000,
+      startedAt: performance.now(),
+      signal,
+    };
+    const found = await this.#find(read, limit).catch(asExecutionError);
     const run = new Run(
       {
         found: isOpen ? found : new ExecutionError('SHUT_DOWN', 'the executor was shut down'),
@@ -170,10 +171,8 @@ export class DspyPipelineExecutor {
         modelId,
         inputs,
         mode,
-        ai: request.ai ?? this.#ai,
-        signal: isSignal(signal) ? signal : undefined,
-        timeoutMs: isTimeout(timeout) ? timeout * 1000 : this.#config.timeoutMs,
-        startedAt,
+        ai: ai ?? this.#ai,
+        ...limit,
       },
       this.#config,
       this.#cache,
@@ -190,26 +189,14 @@ export class DspyPipelineExecutor {
     return result;
   }
 
-  async #find({ program, modelId, mode, timeout, signal }: AnyRequest): Promise<ProgramInfo> {
-    const problem =
-      (mode !== undefined && !MODES.includes(mode) && `mode must be one of ${MODES.join(', ')}`) ||
-      (timeout !== undefined && !isTimeout(timeout) && 'timeout must be seconds, above 0') ||
-      (signal !== undefined && !isSignal(signal) && 'signal must be an AbortSignal') ||
-      ((program === undefined) === (modelId === undefined) && 'give either program or modelId');
+  async #find({ request, problem }: ReadRequest, limit: TimeLimit): Promise<ProgramInfo> {
     if (problem) throw new ExecutionError('INVALID_REQUEST', problem);
-    return describeProgram(
-      modelId === undefined ? toProgram(program as ProgramLike) : await this.#models.get(modelId),
-    );
+    const { program, modelId } = request;
+    if (modelId === undefined) return describeProgram(toProgram(program as ProgramLike));
+    // The caller waits for a loader of its own as it waits for the model.
+    return describeProgram(await withDeadline(limit, () => this.#models.get(modelId)));
   }
 }
 
-/** The executor whose batch item is running. */
-const worker = new AsyncLocalStorage<DspyPipelineExecutor>();
-
-function isSignal(value: unknown): value is AbortSignal {
-  return typeof (value as Partial<AbortSignal> | undefined)?.addEventListener === 'function';
-}
-
-function isTimeout(value: unknown): value is number {
-  return typeof value === 'number' && value > 0 && value <= MAX_TIMEOUT_S;
-}
+/** The executors around what is running that have a batch under way, each holding a place of it. */
+const runningBatches = new AsyncLocalStorage<readonly DspyPipelineExecutor[]>();

@@ -33,7 +33,10 @@ export class ModelRegistry {
       program = load(id, source);
       this.#programs.set(id, program);
       // A load that failed is tried again by the next request.
-      program.catch(() => this.#programs.delete(id));
+      const failed = program;
+      program.catch(() => {
+        if (this.#programs.get(id) === failed) this.#programs.delete(id);
+      });
     }
     return program;
   }

@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache';
 /** Outputs of earlier executions. They are copied on both ways: what a caller does to its own changes no other's. */
 export class ResultCache {
   readonly #results: LRUCache<string, { readonly outputs: unknown }>;
+  #emptied = 0;
 
   /** @param ttlMs how long a result is kept, in milliseconds; 0 without limit. */
   constructor(maxEntries: number, ttlMs: number) {
@@ -26,6 +27,12 @@ export class ResultCache {
 
   clear(): void {
     this.#results.clear();
+    this.#emptied++;
+  }
+
+  /** How often it was cleared. */
+  get emptied(): number {
+    return this.#emptied;
   }
 
   get size(): number {

@@ -6,7 +6,7 @@ import { ProgramInputError, prepareInputs, unknownInputs } from '../program/inpu
 import type { Fields } from '../signatures/types.js';
 import { identityNumber, keyOf } from './cache-key.js';
 import type { ExecutorConfig } from './config.js';
-import { withDeadline } from './deadline.js';
+import { type TimeLimit, withDeadline } from './deadline.js';
 import { DebugRecorder } from './debug.js';
 import { ExecutionError } from './execution-error.js';
 import { type ProgramInfo, stateOf } from './programs.js';
@@ -16,7 +16,7 @@ import { type ExecutionSpan, traceExecution } from './tracing.js';
 import type { ExecutionMetadata, ExecutionMode, ExecutionResult } from './types.js';
 
 /** An execution as it is asked for. */
-export interface RunRequest {
+export interface RunRequest extends TimeLimit {
   /** The program, or why there is none. */
   readonly found: ProgramInfo | ExecutionError;
   readonly programName: string;
@@ -24,11 +24,6 @@ export interface RunRequest {
   readonly inputs: unknown;
   readonly mode: ExecutionMode;
   readonly ai: AxAIService | undefined;
-  readonly signal: AbortSignal | undefined;
-  /** Milliseconds. */
-  readonly timeoutMs: number;
-  /** `performance.now()` when it was asked for. */
-  readonly startedAt: number;
 }
 
 const NOT_FOUND = { program: undefined, version: undefined };
@@ -78,11 +73,10 @@ export class Run {
   }
 
   async #traced(span: ExecutionSpan): Promise<unknown> {
-    const { timeoutMs, signal } = this.#request;
     this.#traceId = span.traceId;
     let success = false;
     try {
-      const outputs = await withDeadline(timeoutMs, signal, (end) => this.#outputs(end, span));
+      const outputs = await withDeadline(this.#request, (end) => this.#outputs(end, span));
       success = true;
       return outputs;
     } catch (error) {
@@ -110,8 +104,9 @@ export class Run {
         ...(this.#debug && {
           debugTrace: {
             inputs: this.#inputs,
-            events: this.#debug.events,
-            attempts: this.#attempts,
+            // Copies: what was left behind at the time limit still adds to its own.
+            events: [...this.#debug.events],
+            attempts: [...this.#attempts],
           },
         }),
       },
@@ -130,8 +125,11 @@ export class Run {
       this.#cacheHit = true;
       return cached.outputs;
     }
+    const emptied = this.#cache?.emptied;
     const outputs = await this.#attempt(found, signal, span);
-    if (key !== undefined) this.#cache?.set(key, outputs);
+    // What comes too late is no result, and what began before a `clearCache()` is to be forgotten.
+    const keeps = !signal.aborted && emptied === this.#cache?.emptied;
+    if (key !== undefined && keeps) this.#cache?.set(key, outputs);
     return outputs;
   }
 

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { flow } from '@ax-llm/ax';
+import { own } from '../own.js';
 import { applyContract, type CallOptions, define } from '../program/contract.js';
 import { createProgram } from '../program/create-program.js';
 import { inputFields, outputFields } from '../signatures/fields.js';
@@ -92,9 +93,9 @@ function nodeNames(steps: readonly ChainStep[]): Map<ConfigSignature, string> {
 
 function pickInputs({ signature, sources }: ChainStep, state: Fields): Fields {
   const values = inputFields(signature.signature).flatMap((field) => {
-    const names = sources[field.name] ?? [field.name];
-    const source = names.find((name) => hasValue(state[name]));
-    return source === undefined ? [] : [[field.name, state[source]]];
+    const names = sources.get(field.name) ?? [field.name];
+    const value: unknown = names.map((name) => own(state, name)).find(hasValue);
+    return hasValue(value) ? [[field.name, value]] : [];
   });
   return Object.fromEntries(values);
 }
@@ -102,7 +103,7 @@ function pickInputs({ signature, sources }: ChainStep, state: Fields): Fields {
 function pickOutputs({ signature }: Chain, state: Fields): Fields {
   const names = outputFields(signature).map(({ name }) => name);
   return Object.fromEntries(
-    names.filter((name) => hasValue(state[name])).map((name) => [name, state[name]]),
+    names.map((name) => [name, own(state, name)]).filter(([, value]) => hasValue(value)),
   );
 }
 
@@ -112,7 +113,7 @@ function hasValue(value: unknown): boolean {
 
 function isDone(until: ChainUntil | undefined, state: Fields): boolean {
   if (!until) return false;
-  const value: unknown = state[until.field];
+  const value: unknown = own(state, until.field);
   if (until.atLeast !== undefined) return typeof value === 'number' && value >= until.atLeast;
   return isDeepStrictEqual(value, until.equals ?? true);
 }

@@ -12,7 +12,7 @@ import { Wiring } from './wiring.js';
 export interface ChainStep {
   readonly signature: ConfigSignature;
   /** Input name to the names that feed it, of which the first that has a value is taken. */
-  readonly sources: Readonly<Record<string, readonly string[]>>;
+  readonly sources: ReadonlyMap<string, readonly string[]>;
 }
 
 /** When an iterating chain is done: the field is true, equals a value, or reaches a number. */
@@ -105,10 +105,10 @@ function readStep(
   if (!config) return undefined;
   const signature = lookup(config.signature, isName ? path : [...path, 'signature']);
   if (!signature) return undefined;
-  const sources: Record<string, string[]> = {};
+  const sources = new Map<string, readonly string[]>();
   const known = inputFields(signature.signature).map(({ name }) => name);
   for (const [input, names] of Object.entries(('inputs' in config && config.inputs) || {})) {
-    sources[input] = names.map(toCamelCase);
+    sources.set(input, names.map(toCamelCase));
     if (known.includes(input)) continue;
     const message = `is no input of ${signature.name}${suggest(input, known)}`;
     problems.add([...path, 'inputs', input], message);

@@ -1,5 +1,6 @@
 import { type AxField, AxSignature } from '@ax-llm/ax';
 import { messageOf } from '../errors.js';
+import { own } from '../own.js';
 import { toCamelCase, withDocumentedNames } from '../signatures/names.js';
 import { suggest } from '../suggest.js';
 import { check } from './check.js';
@@ -155,7 +156,7 @@ function readType(
   problems: Problems,
 ): FieldType | undefined {
   const name = options && type === 'str' ? 'class' : type.replace(/\[\]$/, '');
-  const base = PLATFORM_TYPES[name] ?? AX_TYPES.find((known) => known.name === name);
+  const base = own(PLATFORM_TYPES, name) ?? AX_TYPES.find((known) => known.name === name);
   if (!base) {
     const known = [...Object.keys(PLATFORM_TYPES), ...AX_TYPES.map((axType) => axType.name)];
     problems.add([...path, 'type'], `unknown type${suggest(type, known)}`);

@@ -9,6 +9,7 @@ import { LoadError } from '../errors.js';
  * @throws {LoadError} when it is not there, or its real place is outside `root`.
  */
 export async function resolveWithin(root: string, path: string, from = root): Promise<string> {
+  if (typeof path !== 'string') throw new LoadError('the path of a file must be text');
   const wanted = resolve(from, path);
   const [realRoot, found] = await Promise.all([
     realpath(root).catch(() => {

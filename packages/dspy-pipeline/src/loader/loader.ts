@@ -63,7 +63,7 @@ export class DspyModelLoader {
     this.#github = checked.githubEndpoint ?? 'https://raw.githubusercontent.com';
     this.#limits = {
       maxBytes: checked.maxFileBytes ?? MAX_FILE_BYTES,
-      timeoutMs: (checked.downloadTimeout ?? DOWNLOAD_TIMEOUT_S) * 1000,
+      timeoutMs: Math.ceil((checked.downloadTimeout ?? DOWNLOAD_TIMEOUT_S) * 1000),
     };
   }
 
@@ -104,11 +104,12 @@ export class DspyModelLoader {
    *
    * @throws {ConfigError} with every problem of the file, its line and its path there.
    * @throws {LoadError} when it cannot be downloaded or is refused, with the reason.
+   * @throws TypeError naming a member of `file` that is unknown, missing or of the wrong type.
    */
   async loadFromHuggingFace<IN extends Fields = Fields, OUT extends Fields = Fields>(
     file: HuggingFaceFile,
   ): Promise<LoadedProgram<IN, OUT>> {
-    const remote = this.#hubFile(file);
+    const remote = this.#hubFile(readOptions('loadFromHuggingFace', hubFileSchema, file));
     const program = await this.#build(await this.#download(remote), remote.url.href);
     return program as LoadedProgram<IN, OUT>;
   }
@@ -175,6 +176,13 @@ export class DspyModelLoader {
     return readConfig(text, { file: name, registry: this.#registry, downloaded: true });
   }
 }
+
+const hubFileSchema = z.strictObject({
+  repoId: z.string(),
+  filename: z.string(),
+  revision: z.string().optional(),
+  token: z.string().optional(),
+});
 
 const optionsSchema = z.strictObject({
   root: z.string().min(1).optional(),

@@ -9,7 +9,10 @@ export interface ConfigProblem {
   readonly message: string;
 }
 
-/** A config file cannot be used; its message lists every problem. */
+/** Problems that a message lists; all of them are in `problems`. */
+const MAX_LISTED = 50;
+
+/** A config file cannot be used; its message lists the problems. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   constructor(
@@ -18,7 +21,9 @@ export class ConfigError extends Error {
     readonly problems: readonly ConfigProblem[],
   ) {
     const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
-    super(`${file}: ${count}\n${problems.map((problem) => `  ${describe(problem)}`).join('\n')}`);
+    const lines = problems.slice(0, MAX_LISTED).map((problem) => `  ${describe(problem)}`);
+    const more = problems.length - lines.length;
+    super([`${file}: ${count}`, ...lines, ...(more > 0 ? [`  and ${more} more`] : [])].join('\n'));
   }
 }
 

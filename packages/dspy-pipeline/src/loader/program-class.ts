@@ -12,7 +12,7 @@ import type { LoadedProgram } from './types.js';
  */
 export async function loadProgramClass(path: string, className: string): Promise<LoadedProgram> {
   const exported = await importModule(path);
-  if (!(className in exported)) {
+  if (!Object.hasOwn(exported, className)) {
     const names = Object.keys(exported);
     throw new LoadError(`${path} exports no ${className}${suggest(className, names)}`);
   }

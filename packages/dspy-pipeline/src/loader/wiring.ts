@@ -46,7 +46,7 @@ export class Wiring {
   }
 
   #feed(field: SignatureField, { signature, sources }: ChainStep, index: number): void {
-    const given = sources[field.name];
+    const given = sources.get(field.name);
     const names = given ?? [field.name];
     const place = given ? [...this.path, index, 'inputs', field.name] : [...this.path, index];
     const feeding = names.flatMap((name) => this.#outputs.get(name) ?? this.inputs.get(name) ?? []);

@@ -1,3 +1,4 @@
+import { own } from '../own.js';
 import { inputFields, type SignatureField, withDefaults } from '../signatures/fields.js';
 import type { AnySignature, Fields } from '../signatures/types.js';
 
@@ -41,7 +42,7 @@ export function prepareInputs<IN extends Fields>(
   const missing: string[] = [];
   const invalid: InvalidInput[] = [];
   for (const field of inputFields(signature)) {
-    const value: unknown = complete[field.name];
+    const value: unknown = own(complete, field.name);
     if (isAbsent(value)) {
       if (!field.isOptional) missing.push(field.name);
       continue;

@@ -1,4 +1,5 @@
 import type { AxIField } from '@ax-llm/ax';
+import { own } from '../own.js';
 import type { AnySignature, Fields } from './types.js';
 
 /** A field of a signature; `defaultValue` is ours, Ax carries it along in its copies. */
@@ -16,7 +17,7 @@ export function outputFields(signature: AnySignature): readonly SignatureField[]
 export function setDefaults(signature: AnySignature, defaults: Readonly<Fields>): void {
   signature.setInputFields(
     signature.getInputFields().map((field) => {
-      const defaultValue: unknown = defaults[field.name];
+      const defaultValue: unknown = own(defaults, field.name);
       return defaultValue === undefined ? field : { ...field, defaultValue };
     }),
   );
@@ -27,10 +28,10 @@ export function setDefaults(signature: AnySignature, defaults: Readonly<Fields>)
  * nothing, as it does in a config file. The caller's object is left alone.
  */
 export function withDefaults<IN extends Fields>(signature: AnySignature, inputs: IN): IN {
-  const missing = inputFields(signature).filter(
-    ({ name, defaultValue }) =>
-      defaultValue !== undefined && (inputs[name] === undefined || inputs[name] === null),
-  );
+  const missing = inputFields(signature).filter(({ name, defaultValue }) => {
+    const given: unknown = own(inputs, name);
+    return defaultValue !== undefined && (given === undefined || given === null);
+  });
   if (missing.length === 0) return inputs;
   const defaults = missing.map(({ name, defaultValue }) => [name, structuredClone(defaultValue)]);
   return { ...inputs, ...Object.fromEntries(defaults) };

@@ -1,4 +1,4 @@
-import type { AxSignature } from '@ax-llm/ax';
+import { AxSignature } from '@ax-llm/ax';
 import { suggest } from '../suggest.js';
 import {
   type Compatibility,
@@ -73,11 +73,13 @@ export class SignatureRegistry {
   /**
    * Adds a signature, or an entry made by `defineSignature`.
    *
-   * @throws Error when its name or one of its aliases is taken; nothing is added then.
+   * @throws Error when its name or one of its aliases is taken, or what is given is of the wrong type;
+   *   nothing is added then.
    */
   register<IN extends Fields, OUT extends Fields>(
     registration: SignatureRegistration<IN, OUT>,
   ): SignatureEntry<IN, OUT> {
+    checkRegistration(registration);
     const { name, signature, checkOutputs, aliases = [] } = registration;
     const keys = [name, ...aliases].map(normalize);
     const taken = keys.findIndex(
@@ -107,7 +109,7 @@ export class SignatureRegistry {
 
   /** Whether a signature has this name or alias. */
   has(name: string): boolean {
-    return this.#names.has(normalize(name));
+    return typeof name === 'string' && this.#names.has(normalize(name));
   }
 
   /**
@@ -118,6 +120,7 @@ export class SignatureRegistry {
   get<N extends keyof Known>(name: N): Known[N];
   get(name: string): SignatureEntry;
   get(name: string): SignatureEntry {
+    if (typeof name !== 'string') throw new TypeError('the name of a signature must be text');
     const entry = this.#entries.get(this.#names.get(normalize(name)) ?? '');
     if (!entry) throw new UnknownSignatureError(name, this.names());
     return entry;
@@ -164,6 +167,19 @@ export class SignatureRegistry {
 export const signatureRegistry = new SignatureRegistry();
 for (const entry of Object.values(library)) {
   signatureRegistry.register(entry as unknown as SignatureEntry);
+}
+
+function checkRegistration(given: { readonly [K in keyof SignatureEntry]?: unknown }): void {
+  const { name, signature, aliases, tags } = given;
+  const isTexts = (value: unknown) =>
+    value === undefined || (Array.isArray(value) && value.every((one) => typeof one === 'string'));
+  const problem =
+    (typeof name !== 'string' && 'name must be text') ||
+    (!(signature instanceof AxSignature) &&
+      'signature must be one of Ax: f()…build(), or AxSignature.create(text)') ||
+    (!isTexts(aliases) && 'aliases must be a list of texts') ||
+    (!isTexts(tags) && 'tags must be a list of texts');
+  if (problem) throw new TypeError(`Cannot register a signature: ${problem}`);
 }
 
 function normalize(name: string): string {

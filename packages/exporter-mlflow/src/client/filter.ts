@@ -38,8 +38,8 @@ export interface TraceOrder {
 export function parseTraceOrder(orderBy: readonly string[]): TraceOrder {
   const keys = orderBy.map((clause) => {
     const match = /^(?:(?:trace|attributes?)\.)?(\w+)(?:\s+(ASC|DESC))?$/i.exec(clause.trim());
-    const read = match && FIELDS[match[1] as string];
-    if (!read) {
+    const read = match ? own(FIELDS, match[1] as string) : undefined;
+    if (!match || !read) {
       throw new MlflowConfigError(
         `orderBy: ${JSON.stringify(clause)} is not "<field> ASC" or "<field> DESC" with one of ${Object.keys(FIELDS).join(', ')}`,
       );
@@ -86,6 +86,10 @@ const FIELDS: Record<string, Read> = {
   client_request_id: ({ clientRequestId }) => clientRequestId,
 };
 
+/** Not what every object inherits, such as `constructor`. */
+const own = <T>(values: Readonly<Record<string, T>>, key: string): T | undefined =>
+  Object.hasOwn(values, key) ? values[key] : undefined;
+
 type Values = (trace: Trace) => (string | number | undefined)[];
 
 /** All values that one of which has to fit. */
@@ -96,10 +100,10 @@ function fieldValues(filter: string, field: string): Values {
   switch (group) {
     case 'tag':
     case 'tags':
-      return ({ tags }) => [tags[key]];
+      return ({ tags }) => [own(tags, key)];
     case 'metadata':
     case 'request_metadata':
-      return ({ metadata }) => [metadata[key]];
+      return ({ metadata }) => [own(metadata, key)];
     case 'feedback':
     case 'expectation':
       return ({ assessments }) =>
@@ -118,7 +122,7 @@ function fieldValues(filter: string, field: string): Values {
         return ({ spans }) => spans.map(({ attributes }) => JSON.stringify(attributes));
       }
       if (key === 'prompt') return promptsOf;
-      const read = FIELDS[key];
+      const read = own(FIELDS, key);
       if (read) return (trace) => [read(trace)];
       break;
     }

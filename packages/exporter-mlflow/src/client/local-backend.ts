@@ -221,7 +221,8 @@ export class LocalBackend implements ClientBackend {
   }
 
   async artifact(runId: string, name: string): Promise<string | undefined> {
-    const content = (await this.#knownRun(runId)).artifacts[name];
+    const { artifacts } = await this.#knownRun(runId);
+    const content = Object.hasOwn(artifacts, name) ? artifacts[name] : undefined;
     if (content === undefined || typeof content === 'string') return content;
     return Buffer.from(content.base64, 'base64').toString('utf8');
   }

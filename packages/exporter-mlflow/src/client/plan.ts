@@ -34,17 +34,22 @@ export function planQuery(query: TraceQuery): PlannedQuery & { maxResults: numbe
   }
   const { orderBy = DEFAULT_ORDER, includeSpans = true } = query;
   if (typeof includeSpans !== 'boolean') fail('includeSpans', includeSpans, 'true or false');
+  const order: unknown = typeof orderBy === 'string' ? [orderBy] : orderBy;
+  if (!Array.isArray(order) || order.some((clause) => typeof clause !== 'string')) {
+    throw new MlflowConfigError('getTraces: orderBy must be text or a list of texts');
+  }
   const plan: PlannedQuery & { maxResults: number } = {
     maxResults,
     pageSize: Math.min(pageSize, Math.max(1, maxResults)),
     includeSpans,
-    orderBy: typeof orderBy === 'string' ? [orderBy] : orderBy,
+    orderBy: order,
   };
   for (const name of ['runId', 'experimentId', 'experimentName', 'filter'] as const) {
     const value = query[name];
     if (value === undefined) continue;
     // An id that got lost on its way must not widen the search to everything.
-    if (typeof value !== 'string' || value === '') fail(name, value, 'text that is not empty');
+    if (typeof value !== 'string' || value.trim() === '')
+      fail(name, value, 'text that is not empty');
     plan[name] = value;
   }
   if (plan.runId !== undefined && !/^[\w-]+$/.test(plan.runId)) {
@@ -55,6 +60,9 @@ export function planQuery(query: TraceQuery): PlannedQuery & { maxResults: numbe
 
 /** @throws MlflowConfigError for a member that the call does not know: a typo is never ignored */
 export function checkNames(call: string, given: object, known: readonly string[]): void {
+  if (typeof given !== 'object' || given === null) {
+    throw new MlflowConfigError(`${call}: give an object with ${known.join(', ')}`);
+  }
   for (const name of Object.keys(given)) {
     if (known.includes(name)) continue;
     throw new MlflowConfigError(

@@ -1,6 +1,6 @@
 import type { TraceRecord } from '../internal-types.js';
 import type { Connection } from './connection.js';
-import { apiError, call } from './rest.js';
+import { apiError, call, pathPart } from './rest.js';
 import { encodeTraceArtifact } from './trace-artifact.js';
 import type { WireTraceInfo } from './traces.js';
 
@@ -13,6 +13,11 @@ export class ArtifactLocationError extends Error {
 function artifactPath(artifactUri: string): string | undefined {
   const match = /^mlflow-artifacts:(?:\/\/[^/]*)?\/+(.*)$/.exec(artifactUri);
   return match?.[1]?.replace(/\/+$/, '');
+}
+
+function pathOf(folder: string, name: string): string {
+  const names = name.split('/').map((part) => pathPart('the name of an artifact', part));
+  return [...folder.split('/').map(encodeURIComponent), ...names].join('/');
 }
 
 /** `s3:`, `file:`, … */
@@ -34,9 +39,7 @@ export async function putArtifact(
       `artifacts go to ${storageOf(artifactUri)} without the server; start the server with --artifacts-destination to let it store ${name}`,
     );
   }
-  const path = `/api/2.0/mlflow-artifacts/artifacts/${[...folder.split('/'), ...name.split('/')]
-    .map(encodeURIComponent)
-    .join('/')}`;
+  const path = `/api/2.0/mlflow-artifacts/artifacts/${pathOf(folder, name)}`;
   await call(connection, {
     method: 'PUT',
     path,
@@ -55,9 +58,7 @@ export async function getArtifact(
   if (folder === undefined) return undefined;
   const request = {
     method: 'GET',
-    path: `/api/2.0/mlflow-artifacts/artifacts/${[...folder.split('/'), ...name.split('/')]
-      .map(encodeURIComponent)
-      .join('/')}`,
+    path: `/api/2.0/mlflow-artifacts/artifacts/${pathOf(folder, name)}`,
   } as const;
   const response = await connection.send(request);
   if (response.status === 200) return response.text;

@@ -2,7 +2,7 @@ import type { AssessmentRecord } from '../internal-types.js';
 import { mend } from '../mapping/text.js';
 import type { Connection } from './connection.js';
 import { MlflowApiError } from './errors.js';
-import { call, callFor } from './rest.js';
+import { call, callFor, pathPart, reading } from './rest.js';
 import { traceIdOf, traceRequestPath } from './trace-id.js';
 
 /** An assessment as the server writes and reads it. */
@@ -94,16 +94,13 @@ export async function createAssessment(
   record: AssessmentRecord,
 ): Promise<AssessmentRecord> {
   try {
-    const assessment = await callFor<WireAssessment>(
-      connection,
-      {
-        method: 'POST',
-        path: `${traceRequestPath(traceId)}/assessments`,
-        body: { assessment: toWireAssessment(record, traceId) },
-      },
-      'assessment',
-    );
-    return fromWireAssessment(assessment);
+    const request = {
+      method: 'POST',
+      path: `${traceRequestPath(traceId)}/assessments`,
+      body: { assessment: toWireAssessment(record, traceId) },
+    } as const;
+    const assessment = await callFor<WireAssessment>(connection, request, 'assessment');
+    return reading(request, () => fromWireAssessment(assessment));
   } catch (error) {
     if (!(error instanceof MlflowApiError) || error.status === 404) throw error;
     const existing = await getAssessment(connection, traceId, record.id).catch(() => undefined);
@@ -119,15 +116,12 @@ async function getAssessment(
   assessmentId: string,
 ): Promise<AssessmentRecord | undefined> {
   try {
-    const assessment = await callFor<WireAssessment>(
-      connection,
-      {
-        method: 'GET',
-        path: `${traceRequestPath(traceId)}/assessments/${encodeURIComponent(assessmentId)}`,
-      },
-      'assessment',
-    );
-    return fromWireAssessment(assessment);
+    const request = {
+      method: 'GET',
+      path: `${traceRequestPath(traceId)}/assessments/${pathPart('the id of an assessment', assessmentId)}`,
+    } as const;
+    const assessment = await callFor<WireAssessment>(connection, request, 'assessment');
+    return reading(request, () => fromWireAssessment(assessment));
   } catch (error) {
     if (error instanceof MlflowApiError && error.status === 404) return undefined;
     throw error;
@@ -142,6 +136,6 @@ export async function deleteAssessment(
 ): Promise<void> {
   await call(connection, {
     method: 'DELETE',
-    path: `${traceRequestPath(traceId)}/assessments/${encodeURIComponent(assessmentId)}`,
+    path: `${traceRequestPath(traceId)}/assessments/${pathPart('the id of an assessment', assessmentId)}`,
   });
 }

@@ -1,7 +1,7 @@
 import type { ExperimentRef } from '../internal-types.js';
-import type { Connection } from './connection.js';
+import type { Connection, ServerRequest } from './connection.js';
 import { MlflowApiError } from './errors.js';
-import { callFor } from './rest.js';
+import { callFor, reading } from './rest.js';
 
 /** An experiment (`GET /api/2.0/mlflow/experiments/get`). */
 export interface ExperimentInfo {
@@ -105,6 +105,7 @@ interface WireExperiment {
 }
 
 function readExperiment(wire: WireExperiment): ExperimentInfo {
+  if (typeof wire.experiment_id !== 'string') throw new TypeError('no experiment');
   return {
     id: wire.experiment_id,
     name: wire.name,
@@ -119,17 +120,11 @@ export async function getExperiment(
   connection: Connection,
   id: string,
 ): Promise<ExperimentInfo | undefined> {
-  return absent(() =>
-    callFor<WireExperiment>(
-      connection,
-      {
-        method: 'GET',
-        path: '/api/2.0/mlflow/experiments/get',
-        query: { experiment_id: id },
-      },
-      'experiment',
-    ),
-  );
+  return find(connection, {
+    method: 'GET',
+    path: '/api/2.0/mlflow/experiments/get',
+    query: { experiment_id: id },
+  });
 }
 
 /** `undefined` when the server has none of that name. Deleted ones are found too: they keep their name. */
@@ -137,22 +132,20 @@ export async function getExperimentByName(
   connection: Connection,
   name: string,
 ): Promise<ExperimentInfo | undefined> {
-  return absent(() =>
-    callFor<WireExperiment>(
-      connection,
-      {
-        method: 'GET',
-        path: '/api/2.0/mlflow/experiments/get-by-name',
-        query: { experiment_name: name },
-      },
-      'experiment',
-    ),
-  );
+  return find(connection, {
+    method: 'GET',
+    path: '/api/2.0/mlflow/experiments/get-by-name',
+    query: { experiment_name: name },
+  });
 }
 
-async function absent(look: () => Promise<WireExperiment>): Promise<ExperimentInfo | undefined> {
+async function find(
+  connection: Connection,
+  request: ServerRequest,
+): Promise<ExperimentInfo | undefined> {
   try {
-    return readExperiment(await look());
+    const wire = await callFor<WireExperiment>(connection, request, 'experiment');
+    return reading(request, () => readExperiment(wire));
   } catch (error) {
     if (!(error instanceof MlflowApiError)) throw error;
     if (error.errorCode === 'RESOURCE_DOES_NOT_EXIST') return undefined;

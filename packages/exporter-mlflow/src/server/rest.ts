@@ -1,6 +1,6 @@
 import { hideSecrets } from './address.js';
 import type { Connection, ServerRequest, ServerResponse } from './connection.js';
-import { MlflowApiError } from './errors.js';
+import { MlflowApiError, MlflowConfigError } from './errors.js';
 
 const MAX_REASON = 500;
 
@@ -25,11 +25,30 @@ export async function call<T>(
     );
   }
   if (response.text === '') return {} as T;
+  let answer: unknown;
   try {
-    return JSON.parse(prepare ? prepare(response.text) : response.text) as T;
+    answer = JSON.parse(prepare ? prepare(response.text) : response.text);
   } catch {
     throw notOfMlflow(request, response.status, 'is not JSON', response.text);
   }
+  if (typeof answer === 'object' && answer !== null && !Array.isArray(answer)) return answer as T;
+  throw notOfMlflow(request, response.status, 'is no JSON object', response.text);
+}
+
+/** Reads what an answer holds; one that lacks what is read rejects as one that is no JSON does. */
+export function reading<T>(request: ServerRequest, read: () => T): T {
+  try {
+    return read();
+  } catch {
+    // What stands there may be a trace's content, and is not for a message.
+    throw notOfMlflow(request, 200, 'has not the form of one', '');
+  }
+}
+
+/** A part of a path. An empty one, or one of dots, would be another place: the address is normalised on its way. */
+export function pathPart(what: string, text: string): string {
+  if (text !== '' && text !== '.' && text !== '..') return encodeURIComponent(text);
+  throw new MlflowConfigError(`${what} cannot be, or hold as a part, ${JSON.stringify(text)}`);
 }
 
 /**
@@ -41,8 +60,8 @@ export async function callFor<T extends object | string>(
   request: ServerRequest,
   name: string,
 ): Promise<T> {
-  const answer = await call<Record<string, T> | null>(connection, request);
-  const part = answer?.[name];
+  const answer = await call<Record<string, T>>(connection, request);
+  const part = answer[name];
   if (part !== undefined && part !== null) return part;
   throw notOfMlflow(request, 200, `has no ${JSON.stringify(name)}`, JSON.stringify(answer));
 }
@@ -57,7 +76,7 @@ function notOfMlflow(
     status,
     endpointOf(request),
     'ANSWER_NOT_JSON',
-    `the answer ${problem}; is this an MLflow server? It begins ${JSON.stringify(text.slice(0, 80))}`,
+    `the answer ${problem}; is this an MLflow server?${text && ` It begins ${JSON.stringify(text.slice(0, 80))}`}`,
   );
 }
 

@@ -1,7 +1,7 @@
 import { mend } from '../mapping/text.js';
 import type { Connection } from './connection.js';
 import { MlflowApiError } from './errors.js';
-import { call, callFor } from './rest.js';
+import { call, callFor, reading } from './rest.js';
 import { type PreparedRunData, prepareRunData, type RunData } from './run-data.js';
 
 export type RunStatus = 'RUNNING' | 'SCHEDULED' | 'FINISHED' | 'FAILED' | 'KILLED';
@@ -51,36 +51,30 @@ export interface NewRunInfo {
 /** `POST /api/2.0/mlflow/runs/create`. */
 export async function createRun(connection: Connection, run: NewRunInfo): Promise<RunInfo> {
   const [first] = prepareRunData({ tags: run.tags }).batches;
-  const wire = await callFor<WireRun>(
-    connection,
-    {
-      method: 'POST',
-      path: '/api/2.0/mlflow/runs/create',
-      body: {
-        experiment_id: run.experimentId,
-        start_time: Math.round(run.startTimeMs),
-        tags: first?.tags ?? [],
-        ...(run.name === undefined ? {} : { run_name: mend(run.name) }),
-      },
+  const request = {
+    method: 'POST',
+    path: '/api/2.0/mlflow/runs/create',
+    body: {
+      experiment_id: run.experimentId,
+      start_time: Math.round(run.startTimeMs),
+      tags: first?.tags ?? [],
+      ...(run.name === undefined ? {} : { run_name: mend(run.name) }),
     },
-    'run',
-  );
-  return readRun(wire);
+  } as const;
+  const wire = await callFor<WireRun>(connection, request, 'run');
+  return reading(request, () => readRun(wire));
 }
 
 /** `undefined` when the server has none of that id. */
 export async function getRun(connection: Connection, runId: string): Promise<RunInfo | undefined> {
   try {
-    const wire = await callFor<WireRun>(
-      connection,
-      {
-        method: 'GET',
-        path: '/api/2.0/mlflow/runs/get',
-        query: { run_id: runId },
-      },
-      'run',
-    );
-    return readRun(wire);
+    const request = {
+      method: 'GET',
+      path: '/api/2.0/mlflow/runs/get',
+      query: { run_id: runId },
+    } as const;
+    const wire = await callFor<WireRun>(connection, request, 'run');
+    return reading(request, () => readRun(wire));
   } catch (error) {
     if (error instanceof MlflowApiError && error.errorCode === 'RESOURCE_DOES_NOT_EXIST') {
       return undefined;
@@ -102,7 +96,7 @@ export async function searchRuns(
   connection: Connection,
   search: RunSearch,
 ): Promise<{ runs: RunInfo[]; nextPageToken?: string }> {
-  const answer = await call<{ runs?: WireRun[]; next_page_token?: string }>(connection, {
+  const request = {
     method: 'POST',
     path: '/api/2.0/mlflow/runs/search',
     body: {
@@ -112,9 +106,10 @@ export async function searchRuns(
       ...(search.orderBy?.length ? { order_by: search.orderBy } : {}),
       ...(search.pageToken ? { page_token: search.pageToken } : {}),
     },
-  });
+  } as const;
+  const answer = await call<{ runs?: WireRun[]; next_page_token?: string }>(connection, request);
   return {
-    runs: (answer.runs ?? []).map(readRun),
+    runs: reading(request, () => (answer.runs ?? []).map(readRun)),
     ...(answer.next_page_token ? { nextPageToken: answer.next_page_token } : {}),
   };
 }

@@ -1,7 +1,7 @@
 import type { AttributeMap, EventRecord, LinkRecord } from '../internal-types.js';
 import type { Connection } from './connection.js';
 import { MlflowApiError } from './errors.js';
-import { apiError, call, endpointOf } from './rest.js';
+import { apiError, call, endpointOf, reading } from './rest.js';
 import { otelTraceId } from './trace-id.js';
 import type { WireTraceInfo } from './traces.js';
 
@@ -52,20 +52,21 @@ async function getBatch(
   connection: Connection,
   traceIds: readonly string[],
 ): Promise<Map<string, ReadSpan[]>> {
+  const request = {
+    method: 'GET',
+    path: '/api/3.0/mlflow/traces/batchGet',
+    query: { trace_ids: traceIds },
+  } as const;
   try {
     const { traces = [] } = await call<{
       traces?: { trace_info: { trace_id: string }; spans?: WireSpan[] }[];
-    }>(
-      connection,
-      {
-        method: 'GET',
-        path: '/api/3.0/mlflow/traces/batchGet',
-        query: { trace_ids: traceIds },
-      },
-      quoteLongIntegers,
-    );
-    return new Map(
-      traces.map(({ trace_info, spans = [] }) => [trace_info.trace_id, spans.map(readSpan)]),
+    }>(connection, request, quoteLongIntegers);
+    return reading(
+      request,
+      () =>
+        new Map(
+          traces.map(({ trace_info, spans = [] }) => [trace_info.trace_id, spans.map(readSpan)]),
+        ),
     );
   } catch (error) {
     // Huge traces: what is too much together may be read in parts.

@@ -2,7 +2,7 @@ import type { AssessmentRecord, TraceInfoRecord } from '../internal-types.js';
 import { mend } from '../mapping/text.js';
 import { fromWireAssessment, toWireAssessment, type WireAssessment } from './assessments.js';
 import type { Connection } from './connection.js';
-import { call, callFor } from './rest.js';
+import { call, callFor, reading } from './rest.js';
 import { traceIdOf, traceRequestPath } from './trace-id.js';
 
 /** Most traces that one call may link to a run. */
@@ -144,15 +144,22 @@ export async function getTraceInfo(
   connection: Connection,
   traceId: string,
 ): Promise<WireTraceInfo> {
-  const trace = await callFor<{ trace_info: WireTraceInfo }>(
-    connection,
-    {
-      method: 'GET',
-      path: traceRequestPath(traceId),
-    },
-    'trace',
-  );
-  return trace.trace_info;
+  const request = { method: 'GET', path: traceRequestPath(traceId) } as const;
+  const trace = await callFor<{ trace_info: unknown }>(connection, request, 'trace');
+  return reading(request, () => checkInfo(trace.trace_info));
+}
+
+/** @throws where something that is read of an info is not what it should be */
+function checkInfo(given: unknown): WireTraceInfo {
+  const info = given as WireTraceInfo;
+  const isMap = (value: unknown) =>
+    value === undefined || value === null || (typeof value === 'object' && !Array.isArray(value));
+  const fits =
+    typeof info.trace_id === 'string' &&
+    [info.tags, info.trace_metadata, info.trace_location].every(isMap);
+  if (!fits) throw new TypeError('no trace info');
+  readAssessments(info);
+  return info;
 }
 
 export interface TraceSearch {
@@ -168,7 +175,7 @@ export async function searchTraces(
   connection: Connection,
   search: TraceSearch,
 ): Promise<{ traces: WireTraceInfo[]; nextPageToken?: string }> {
-  const answer = await call<{ traces?: WireTraceInfo[]; next_page_token?: string }>(connection, {
+  const request = {
     method: 'POST',
     path: '/api/3.0/mlflow/traces/search',
     body: {
@@ -181,9 +188,15 @@ export async function searchTraces(
       ...(search.orderBy?.length ? { order_by: search.orderBy } : {}),
       ...(search.pageToken ? { page_token: search.pageToken } : {}),
     },
-  });
+  } as const;
+  const answer = await call<{ traces?: unknown[]; next_page_token?: string }>(connection, request);
   return {
-    traces: answer.traces ?? [],
+    traces: reading(request, () => {
+      // The same page for ever.
+      const { next_page_token: next } = answer;
+      if (next && next === search.pageToken) throw new TypeError('a page that leads to itself');
+      return (answer.traces ?? []).map(checkInfo);
+    }),
     ...(answer.next_page_token ? { nextPageToken: answer.next_page_token } : {}),
   };
 }

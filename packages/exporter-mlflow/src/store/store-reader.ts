@@ -160,6 +160,16 @@ export class StoreReader {
     }
   }
 
+  /** A whole line may hold what this release cannot read; it costs only itself, too. */
+  #decode(type: string, json: string): StoreRecord | undefined {
+    try {
+      return decodeRecord(type, json);
+    } catch {
+      this.corrupt++;
+      return undefined;
+    }
+  }
+
   /** Aligned with `places`. */
   async #readFile(file: string, places: readonly Place[]): Promise<(StoreRecord | undefined)[]> {
     let handle: Awaited<ReturnType<typeof open>>;
@@ -175,7 +185,7 @@ export class StoreReader {
         const line = Buffer.allocUnsafe(length);
         const { bytesRead } = await handle.read(line, 0, length, offset);
         const frame = readFrame(line.subarray(0, bytesRead));
-        records.push(frame && decodeRecord(frame.type, frame.json));
+        records.push(frame && this.#decode(frame.type, frame.json));
       }
       return records;
     } finally {

@@ -296,15 +296,17 @@ describe('arguments', () => {
   });
 
   it('of other calls too', async () => {
-    expect(() => client.logFeedback({ traceID: 'x' } as never)).toThrow(
+    await expect(client.logFeedback({ traceID: 'x' } as never)).rejects.toThrow(
       /logFeedback: there is no "traceID"/,
     );
     const name = 'n';
-    expect(() => client.logFeedback({ traceId: 'x', name })).toThrow(/one of value and error/);
-    expect(() => client.logFeedback({ traceId: '', name, value: 1 })).toThrow(
+    await expect(client.logFeedback({ traceId: 'x', name })).rejects.toThrow(
+      /one of value and error/,
+    );
+    await expect(client.logFeedback({ traceId: '', name, value: 1 })).rejects.toThrow(
       /traceId must be text/,
     );
-    expect(() => client.logExpectation({ traceId: 'x', name })).toThrow(/give a value/);
+    await expect(client.logExpectation({ traceId: 'x', name })).rejects.toThrow(/give a value/);
     await expect(client.endRun('x', 'DONE' as never)).rejects.toThrow(/"DONE" is not one of/);
   });
 });

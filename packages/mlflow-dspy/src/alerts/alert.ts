@@ -10,7 +10,7 @@ export interface AlertConditions {
   readonly costOver?: number | undefined;
   /** More than this share (0 to 1) of the last `errorRateWindow` traces failed. */
   readonly errorRateOver?: number | undefined;
-  /** Traces that the error rate is taken over; none is raised before there are as many. Default 20. */
+  /** Traces that the error rate is taken over, 1 to 10 000; none is raised before there are as many. Default 20. */
   readonly errorRateWindow?: number | undefined;
   /** Milliseconds in which the same alert for the same program is not repeated. Default 60 000. */
   readonly repeatAfterMs?: number | undefined;
@@ -41,24 +41,38 @@ const DEFAULT_WINDOW = 20;
 const DEFAULT_REPEAT_MS = 60_000;
 /** Programs remembered for `repeatAfterMs`; names are few, but may be made up at run time. */
 const MAX_REMEMBERED = 1000;
+const MAX_WINDOW = 10_000;
 
-const CONDITIONS: readonly (keyof AlertConditions)[] = [
-  'slowerThanMs',
-  'costOver',
-  'errorRateOver',
-  'errorRateWindow',
-  'repeatAfterMs',
-];
+/** What each condition must be. */
+const CONDITIONS: Readonly<
+  Record<
+    keyof AlertConditions,
+    { readonly words: string; readonly fits: (value: number) => boolean }
+  >
+> = {
+  slowerThanMs: { words: 'a number of at least 0', fits: (value) => value >= 0 },
+  costOver: { words: 'a number of at least 0', fits: (value) => value >= 0 },
+  errorRateOver: { words: 'a share from 0 to 1', fits: (value) => value >= 0 && value <= 1 },
+  errorRateWindow: {
+    words: `a whole number from 1 to ${MAX_WINDOW}`,
+    fits: (value) => Number.isInteger(value) && value >= 1 && value <= MAX_WINDOW,
+  },
+  repeatAfterMs: { words: 'a number of at least 0', fits: (value) => value >= 0 },
+};
 
 /**
  * A trace processor that tells `sink` of slow, expensive and failing executions:
- * `client.addTraceProcessor(alertOn({ slowerThanMs: 1000 }, logSink()))`. A condition that is no
- * number, or has an unknown name, is reported once and left out.
+ * `client.addTraceProcessor(alertOn({ slowerThanMs: 1000 }, logSink()))`. A condition that cannot be
+ * used, or has an unknown name, is reported once and left out.
  */
 export function alertOn(
   conditions: AlertConditions,
   sink: AlertSink,
 ): (trace: TraceData) => unknown {
+  if (typeof sink !== 'function') {
+    warnOnce('alertOn: the sink is not a function; there are no alerts.');
+    return () => undefined;
+  }
   const checked = check(conditions);
   const errors = new ErrorRate(checked.errorRateWindow ?? DEFAULT_WINDOW);
   const quiet = new Quiet(checked.repeatAfterMs ?? DEFAULT_REPEAT_MS);
@@ -68,22 +82,36 @@ export function alertOn(
       const suppressed = quiet.pass(`${finding.kind} ${trace.name}`);
       if (suppressed === undefined) continue;
       const { traceId, name } = trace;
-      results.push(sink({ ...finding, traceId, name, time: new Date(), suppressed }));
+      const alert = { ...finding, traceId, name, time: new Date(), suppressed };
+      try {
+        results.push(sink(alert));
+      } catch (error) {
+        // The other alerts of the trace, and the count of failures, do not depend on this one.
+        results.push(Promise.reject(error));
+      }
     }
-    return results.length === 0 ? undefined : Promise.all(results);
+    return results.length === 0 ? undefined : allDone(results);
   };
+}
+
+/** Waits for all of them, and then fails with the first that failed. */
+async function allDone(results: readonly unknown[]): Promise<void> {
+  for (const outcome of await Promise.allSettled(results)) {
+    if (outcome.status === 'rejected') throw outcome.reason;
+  }
 }
 
 function check(conditions: AlertConditions): AlertConditions {
   const checked: Record<string, number> = {};
   for (const [name, value] of entriesOf('alertOn: the conditions', conditions)) {
-    if (!CONDITIONS.includes(name as keyof AlertConditions)) {
-      warnOnce(
-        `alertOn: unknown condition ${name}; it has no effect. Known: ${CONDITIONS.join(', ')}.`,
-      );
-    } else if (typeof value !== 'number' || !(value >= 0)) {
-      warnOnce(`alertOn: ${name} is not a number of at least 0; it has no effect.`);
-    } else checked[name] = value;
+    if (!Object.hasOwn(CONDITIONS, name)) {
+      const known = Object.keys(CONDITIONS).join(', ');
+      warnOnce(`alertOn: unknown condition ${name}; it has no effect. Known: ${known}.`);
+      continue;
+    }
+    const { words, fits } = CONDITIONS[name as keyof AlertConditions];
+    if (typeof value === 'number' && fits(value)) checked[name] = value;
+    else warnOnce(`alertOn: ${name} is not ${words}; it has no effect.`);
   }
   return checked;
 }
@@ -128,7 +156,7 @@ class ErrorRate {
   #failures = 0;
 
   constructor(window: number) {
-    this.window = Math.max(1, Math.floor(window));
+    this.window = window;
   }
 
   /** `undefined` until the window is full. */

@@ -57,7 +57,7 @@ async function deliver(
     },
   };
   for (let attempt = 1; ; attempt++) {
-    const signal = AbortSignal.timeout(timeoutMs);
+    const signal = AbortSignal.timeout(Math.ceil(timeoutMs));
     const outcome = await post(url, { ...request, signal }, body).catch(
       (error: NodeJS.ErrnoException) => error,
     );

@@ -3,15 +3,20 @@ import { untraced } from '../pipeline/export-lane.js';
 
 type Listener<T> = (value: T) => unknown;
 
+/** Milliseconds that a listener may take before nobody waits for it any more. */
+const PATIENCE_MS = 60_000;
+
 /**
  * Functions of the application that are told of finished things. They run off the call stack of the
- * program that finished them; what they throw or reject with is reported once and goes no further.
+ * program that finished them; what one throws or rejects with is reported once and goes no further.
  */
 export class Listeners<Raw, T> {
   readonly #what: string;
   readonly #describe: (raw: Raw) => T;
   readonly #listeners = new Set<Listener<T>>();
   readonly #running = new Set<Promise<void>>();
+  /** Their errors differ from call to call, and may quote what they were told. */
+  readonly #reported = new WeakSet<Listener<T>>();
   #waiting: Raw[] = [];
 
   constructor(what: string, describe: (raw: Raw) => T) {
@@ -50,40 +55,49 @@ export class Listeners<Raw, T> {
     });
   }
 
-  /** Resolves when every listener is done with everything noted so far. Never rejects. */
+  /** Resolves when every listener is done with everything noted so far, or has had its time. Never rejects. */
   async settle(): Promise<void> {
     this.tell();
     await Promise.all(this.#running);
   }
 
   #tellOf(raw: Raw): void {
-    let value: T;
-    try {
-      value = this.#describe(raw);
-    } catch (error) {
-      this.#failed(error);
-      return;
-    }
     for (const listener of this.#listeners) {
       try {
-        const result = listener(value);
-        if (isThenable(result)) this.#follow(result);
+        // A description for each: what one does to its own is not seen by the next.
+        const result = listener(this.#describe(raw));
+        if (isThenable(result)) this.#follow(listener, result);
       } catch (error) {
-        this.#failed(error);
+        this.#failed(listener, error);
       }
     }
   }
 
-  #follow(result: PromiseLike<unknown>): void {
-    const settled = Promise.resolve(result).then(
-      () => {},
-      (error: unknown) => this.#failed(error),
-    );
+  #follow(listener: Listener<T>, result: PromiseLike<unknown>): void {
+    const settled = new Promise<void>((resolve) => {
+      const timer = setTimeout(() => {
+        this.#failed(listener, new Error(`not done after ${PATIENCE_MS / 1000} s`));
+        resolve();
+      }, PATIENCE_MS).unref();
+      Promise.resolve(result)
+        .then(
+          () => {},
+          (error: unknown) => this.#failed(listener, error),
+        )
+        .finally(() => {
+          clearTimeout(timer);
+          resolve();
+        });
+    });
     this.#running.add(settled);
     void settled.then(() => this.#running.delete(settled));
   }
 
-  #failed(error: unknown): void {
+  #failed(listener: Listener<T>, error: unknown): void {
+    if (typeof listener === 'function') {
+      if (this.#reported.has(listener)) return;
+      this.#reported.add(listener);
+    }
     warnOnce(`A ${this.#what} failed (${messageOf(error)}); tracing goes on.`);
   }
 }

@@ -128,13 +128,15 @@ export function describeSpan(span: SpanLike): SpanData {
         message: span.status.message ?? '',
       },
     }),
-    // A copy: what a listener does to it must not be exported.
-    attributes: { ...attributes },
+    // A copy, lists too: what a listener does to it must not be exported.
+    attributes: Object.fromEntries(
+      Object.entries(attributes).map(([key, value]) => [key, copyOf(value)]),
+    ),
   };
 }
 
 function readValue(attributes: Attributes, side: 'input' | 'output'): unknown {
-  const value = attributes[`${side}.value`];
+  const value = copyOf(attributes[`${side}.value`]);
   if (typeof value !== 'string' || attributes[`${side}.mime_type`] !== 'application/json') {
     return value;
   }
@@ -144,6 +146,9 @@ function readValue(attributes: Attributes, side: 'input' | 'output'): unknown {
     return value;
   }
 }
+
+const copyOf = (value: AttributeValue | undefined): AttributeValue | undefined =>
+  Array.isArray(value) ? ([...value] as AttributeValue) : value;
 
 /** Usage is on the leaves alone (docs/attributes.md), so adding them up counts nothing twice. */
 function sumTokens(spans: readonly SpanLike[]): TokenUsage | undefined {
