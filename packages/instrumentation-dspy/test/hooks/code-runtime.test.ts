@@ -1,6 +1,11 @@
-import { expect, it } from 'vitest';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { expect, it, vi } from 'vitest';
 import { scenarioReply } from '../../../../test/support/scenario-replies.js';
 import { describeMajors } from '../support/majors.js';
+
+setFlagsFromString('--expose-gc');
+const gc = runInNewContext('gc') as () => void;
 
 // biome-ignore lint/suspicious/noExplicitAny: what Ax hands to a runtime
 type Globals = any;
@@ -125,6 +130,20 @@ describeMajors(
       await forward(runtime, lookups);
       expect(lookups).toEqual(['k1']);
       expect(tracing.tree()).toContain('  execute_tool javascript\n    execute_tool kb.lookup\n');
+    });
+
+    it('is not held when its program lets go of it', async () => {
+      const references: WeakRef<object>[] = [];
+      const forwardOnce = async () => {
+        const runtime = runtimeOf(run);
+        references.push(new WeakRef(runtime));
+        await forward(runtime);
+      };
+      for (let turn = 0; turn < 3; turn++) await forwardOnce();
+      await vi.waitFor(() => {
+        gc();
+        expect(references.map((reference) => reference.deref())).toContain(undefined);
+      });
     });
   },
   scenarioReply,
