@@ -30,18 +30,17 @@ const HOST_SNIPPET = '/* ax:host-snippet */';
  * any context: what they belong to is kept here.
  */
 class Host {
-  /** Of the code that runs, the latest last. */
+  /** Of the code that runs, or where the session was made between two runs. */
+  current: Context;
+  /** Of all code that runs, the latest last. */
   readonly #running: Context[] = [];
 
   constructor(
     readonly copy: AxCopy,
     readonly agent: AgentRun | undefined,
-    /** Where the session was made, between two runs. */
     private readonly home: Context,
-  ) {}
-
-  get current(): Context {
-    return this.#running.at(-1) ?? this.home;
+  ) {
+    this.current = home;
   }
 
   /** Takes note of code that runs until its operation ends. */
@@ -50,9 +49,11 @@ class Host {
     if (here === undefined) return;
     operation.state = this;
     this.#running.push(here);
+    this.current = here;
     operation.beforeEnd = () => {
       const index = this.#running.indexOf(here);
       if (index >= 0) this.#running.splice(index, 1);
+      this.current = this.#running.at(-1) ?? this.home;
     };
   }
 }
