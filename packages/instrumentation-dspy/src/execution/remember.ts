@@ -1,5 +1,5 @@
 import { createValueRedactor } from '../capture/redact.js';
-import type { TextRedactor } from '../capture/serialize.js';
+import { serialize, type TextRedactor } from '../capture/serialize.js';
 import type { Inherited, Operation } from './operation.js';
 
 /** A call that knows of private values, and those around it. */
@@ -22,6 +22,13 @@ export function rememberRemoved(call: Remembering, original: unknown, sanitized:
   for (let around = call.parent; around !== undefined; around = around.parent) {
     add(around, redact, false);
   }
+}
+
+/** The same for what inputs that are not recorded hold under the names of credentials. */
+export function rememberNamed(call: Remembering, inputs: unknown): void {
+  if (typeof inputs !== 'object' || inputs === null) return;
+  const { secrets } = serialize(inputs, call.inherited.serialize);
+  if (secrets !== undefined) rememberSecrets(call, secrets);
 }
 
 /** The same for values that were left out for their names. */
