@@ -1,3 +1,4 @@
+import { readProperty } from '../capture/read.js';
 import type { AxCopy } from '../copy.js';
 import { diagnostics } from '../diagnostics.js';
 import { type Orphan, unwatch, watch } from '../execution/abandoned.js';
@@ -9,6 +10,7 @@ import { runIn } from '../execution/run-in.js';
 import { viewOf } from '../view.js';
 import { Conversation } from './conversation.js';
 import { type ChatRequest, recordResponse } from './model.js';
+import { nearestRun, type ToolCall } from './run.js';
 import type { Hook, Method, Wrapper } from './types.js';
 
 /** What the hooks read of an event of a session. */
@@ -16,6 +18,7 @@ interface SessionEvent {
   readonly type?: unknown;
   readonly responseId?: unknown;
   readonly response?: Parameters<typeof recordResponse>[1];
+  readonly call?: ToolCall;
 }
 
 /** What comes of the model, and belongs to a response. */
@@ -79,6 +82,7 @@ class ChatSession {
     if (this.#over || !OF_RESPONSES.has(event?.type)) return;
     // A provider may go on by itself, with what it was steered to.
     if (this.#awaited.length === 0 && event?.responseId !== this.#lastId) this.#beginNext();
+    if (event?.type === 'tool.call' && event.call !== undefined) this.#announce(event.call);
     if (event?.type !== 'response.completed') return;
     this.#lastId = event.responseId;
     const operation = operationOf(this.#awaited.shift());
@@ -99,6 +103,12 @@ class ChatSession {
   close(): void {
     this.#over = true;
     for (const awaited of this.#awaited.splice(0)) operationOf(awaited)?.end('early_exit');
+  }
+
+  /** Tools that run in the background are called before the response is complete. */
+  #announce(call: ToolCall): void {
+    const operation = operationOf(this.#awaited[0]);
+    if (operation !== undefined) nearestRun(operation)?.toolCalls.announce(call);
   }
 
   /** Runs a method in the context of the span of the response that it asks for. */
@@ -137,7 +147,7 @@ class ChatSession {
     // Put back meanwhile: a session outlives the call that opened it.
     const isTraced = this.copy.patches.size > 0;
     const entry = isTraced
-      ? begin(this.copy, this.#kind, this.service, [request, this.options])
+      ? begin(this.copy, this.#kind, this.service, [request, this.options, this.#model()])
       : undefined;
     let signal: AbortSignal | undefined;
     if (entry instanceof Operation) {
@@ -153,6 +163,11 @@ class ChatSession {
     const awaited: Awaited = { entry, messages, signal };
     this.#awaited.push(awaited);
     return awaited;
+  }
+
+  /** A request may leave the model to the service. */
+  #model(): unknown {
+    return this.request?.model ?? readProperty(this.service, 'defaultModel');
   }
 
   /** The response will not come; those that were asked for before may. */

@@ -231,6 +231,43 @@ describeMajors('AxAI.openChatSession', [24], (bench) => {
     expect(tracing.span('chat gpt-6-astra').attributes['dspy.outcome']).toBe('early_exit');
   });
 
+  it('below a program that leaves the model to it, gives its tools the ids of their calls', async () => {
+    const { ax, tracing } = bench();
+    const ai = ax.ai({
+      name: 'openai-responses',
+      apiKey: 'k',
+      config: { model: 'gpt-6-astra' },
+      options: { fetch: twoToolCalls() },
+    });
+    const lookUp = {
+      name: 'lookUp',
+      description: 'Looks up',
+      execution: 'background',
+      parameters: { type: 'object', properties: { key: { type: 'string', description: 'k' } } },
+      func: async () => 'found',
+    };
+    const program = new ax.AxGen('question:string -> answer:string', { functions: [lookUp] });
+    expect(await program.forward(ai, { question: 'why?' })).toEqual({ answer: 'four' });
+    expect(tracing.tree().split('\n')).toEqual([
+      'invoke_workflow AxGen(question -> answer)',
+      '  chat gpt-6-astra',
+      '  execute_tool lookUp',
+      '  chat gpt-6-astra',
+      '  execute_tool lookUp',
+      '  chat gpt-6-astra',
+    ]);
+    const tools = tracing.spans().filter(({ name }) => name === 'execute_tool lookUp');
+    expect(
+      tools.map(({ attributes }) => [
+        attributes['gen_ai.tool.call.id'],
+        attributes['gen_ai.tool.call.arguments'],
+      ]),
+    ).toEqual([
+      ['call_1', '{"key":"k1"}'],
+      ['call_2', '{"key":"k2"}'],
+    ]);
+  });
+
   it('is left alone when tracing is off', async () => {
     const { tracing, configure } = bench();
     configure({ enabled: false });
@@ -239,6 +276,39 @@ describeMajors('AxAI.openChatSession', [24], (bench) => {
     expect(tracing.spans()).toHaveLength(0);
   });
 });
+
+/** A provider that asks for a tool in each of two responses, and then answers. */
+function twoToolCalls(): typeof fetch {
+  let count = 0;
+  return async () => {
+    const id = `r${++count}`;
+    const head = { id, object: 'response', model: 'gpt-6-astra' };
+    const item =
+      count <= 2
+        ? {
+            type: 'function_call',
+            call_id: `call_${count}`,
+            name: 'lookUp',
+            arguments: JSON.stringify({ key: `k${count}` }),
+          }
+        : {
+            type: 'message',
+            role: 'assistant',
+            content: [{ type: 'output_text', text: 'Answer: four', annotations: [] }],
+          };
+    const usage = { input_tokens: 1, output_tokens: 1, total_tokens: 2 };
+    const events = [
+      { type: 'response.created', response: { ...head, status: 'in_progress', output: [] } },
+      { type: 'response.output_item.done', output_index: 0, item },
+      {
+        type: 'response.completed',
+        response: { ...head, status: 'completed', output: [item], usage },
+      },
+    ];
+    const text = events.map((event) => `data: ${JSON.stringify(event)}\n\n`).join('');
+    return new Response(text, { headers: { 'content-type': 'text/event-stream' } });
+  };
+}
 
 type Listener = (event: object) => void;
 
