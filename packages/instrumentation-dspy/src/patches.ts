@@ -20,11 +20,6 @@ export class Patches {
     this.#objects.delete(object);
   });
 
-  /** Number of objects with methods replaced. */
-  get size(): number {
-    return this.#objects.size;
-  }
-
   /** Applies hooks to a copy of Ax. What that copy does not have is left out. */
   patch(copy: AxCopy, hooks: readonly Hook[]): void {
     for (const hook of hooks) this.#apply(hook, copy);

@@ -144,11 +144,8 @@ class ChatSession {
   }
 
   #begin(request: ChatRequest | undefined, messages: readonly unknown[]): Awaited {
-    // Put back meanwhile: a session outlives the call that opened it.
-    const isTraced = this.copy.patches.size > 0;
-    const entry = isTraced
-      ? begin(this.copy, this.#kind, this.service, [request, this.options, this.#model()])
-      : undefined;
+    const args = [request, this.options, this.#model()];
+    const entry = begin(this.copy, this.#kind, this.service, args);
     let signal: AbortSignal | undefined;
     if (entry instanceof Operation) {
       // A signal refers to the sessions that listen to it: who waits for the end of one must not.

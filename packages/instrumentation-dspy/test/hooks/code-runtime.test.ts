@@ -132,6 +132,21 @@ describeMajors(
       expect(tracing.tree()).toContain('  execute_tool javascript\n    execute_tool kb.lookup\n');
     });
 
+    it('starts no spans once the methods of Ax are put back', async () => {
+      const { tracing } = bench();
+      const lookups: string[] = [];
+      const runtime = runtimeOf((globals, code) => {
+        if (code.includes('kb.lookup')) tracing.instrumentation.disable();
+        return run(globals, code);
+      });
+      await forward(runtime, lookups);
+      tracing.instrumentation.enable();
+      expect(lookups).toEqual(['k1']);
+      expect(tracing.tree()).not.toContain('kb.lookup');
+      const [last] = tracing.spans().slice(-1);
+      expect(last?.attributes['input.value']).toContain('kb.lookup');
+    });
+
     it('is not held when its program lets go of it', async () => {
       const references: WeakRef<object>[] = [];
       const forwardOnce = async () => {
