@@ -12,6 +12,8 @@ export interface AxCopy {
   readonly patches: Patches;
   /** Ax's own defaults of every call; `undefined` in versions that have none. */
   readonly globals: AxGlobals | undefined;
+  /** From Ax 23 on the tracer of a call goes before that of its service, for tools too. */
+  readonly obeysCallTracer: boolean;
 }
 
 /** What is read of `axGlobals`. */
@@ -23,13 +25,26 @@ export interface AxGlobals {
 /** Names of Ax's classes, of every copy, by identity: the bundle's own class names are minified. */
 const axClasses = new WeakMap<object, string>();
 
+/** Of every copy: a service of one may be asked by a program of another. */
+const globalsOfAll: AxGlobals[] = [];
+
+/** A tracer that some copy of Ax gives to all calls. */
+export function globalTracer(): unknown {
+  for (const { tracer } of globalsOfAll) if (tracer !== undefined) return tracer;
+  return undefined;
+}
+
 /** Describes a loaded copy of Ax. */
 export function createCopy(ax: AxModule, recorder: Recorder, patches: Patches): AxCopy {
   for (const name of Object.keys(ax)) {
     const value = ax[name];
     if (typeof value === 'function' && !axClasses.has(value)) axClasses.set(value, name);
   }
-  return { ax, recorder, patches, globals: ax.axGlobals as AxGlobals | undefined };
+  const globals = ax.axGlobals as AxGlobals | undefined;
+  if (globals !== undefined && !globalsOfAll.includes(globals)) globalsOfAll.push(globals);
+  const service = (ax.AxBaseAI as { prototype?: object } | undefined)?.prototype;
+  const obeysCallTracer = service !== undefined && 'getEffectiveTracer' in service;
+  return { ax, recorder, patches, globals, obeysCallTracer };
 }
 
 /** The name under which Ax exports a class; `undefined` for any other class. */

@@ -133,7 +133,8 @@ export class DspyInstrumentation extends InstrumentationBase<DspyInstrumentation
   private refresh(): void {
     const { copies, patches, recorder } = this.state;
     try {
-      if (!this.isActive) {
+      recorder.isActive = this.isActive;
+      if (!recorder.isActive) {
         patches.revert();
         withdrawTracing(recorder);
         return;

@@ -13,12 +13,12 @@ export function isPatched(method: unknown): boolean {
 
 /** Every method that an instrumentation has replaced, so that all of them can be put back. */
 export class Patches {
-  readonly #undo: (() => void)[] = [];
-
-  /** Number of methods replaced. */
-  get size(): number {
-    return this.#undo.length;
-  }
+  /** By object, and not held by this class: objects of the user's own come and go. */
+  readonly #undo = new WeakMap<object, (() => void)[]>();
+  readonly #objects = new Set<WeakRef<object>>();
+  readonly #collected = new FinalizationRegistry<WeakRef<object>>((object) => {
+    this.#objects.delete(object);
+  });
 
   /** Applies hooks to a copy of Ax. What that copy does not have is left out. */
   patch(copy: AxCopy, hooks: readonly Hook[]): void {
@@ -52,7 +52,7 @@ export class Patches {
       diagnostics.debug(`${name} of a frozen object cannot be traced`);
       return;
     }
-    this.#undo.push(() => {
+    this.#remember(object, () => {
       // Someone wrapped the method after us: taking ours out would take theirs out as well.
       if (Object.getOwnPropertyDescriptor(object, name)?.value !== replacement) return;
       if (own === undefined) delete (object as Record<string, unknown>)[name];
@@ -60,9 +60,32 @@ export class Patches {
     });
   }
 
+  #remember(object: object, undo: () => void): void {
+    const known = this.#undo.get(object);
+    if (known !== undefined) {
+      known.push(undo);
+      return;
+    }
+    this.#undo.set(object, [undo]);
+    const reference = new WeakRef(object);
+    this.#objects.add(reference);
+    this.#collected.register(object, reference, this);
+  }
+
   /** Puts every original back. */
   revert(): void {
-    for (const undo of this.#undo.splice(0).reverse()) {
+    this.#collected.unregister(this);
+    for (const reference of this.#objects) {
+      const object = reference.deref();
+      if (object !== undefined) this.#putBack(object);
+    }
+    this.#objects.clear();
+  }
+
+  #putBack(object: object): void {
+    const undos = this.#undo.get(object) ?? [];
+    this.#undo.delete(object);
+    for (const undo of undos.reverse()) {
       try {
         undo();
       } catch (fault) {

@@ -21,9 +21,13 @@ export class LiveRecorder implements Recorder {
   readonly #readTracer: () => Tracer;
   readonly #readConfig: () => DspyInstrumentationConfig;
   #settings: Settings;
+  #inactive: Settings | undefined;
   #isSdkKnown = false;
   #looks = 0;
   #lengthLimit = Number.POSITIVE_INFINITY;
+
+  /** `false` while the methods of Ax are as they were: what a program still holds of ours starts nothing. */
+  isActive = true;
 
   constructor(readTracer: () => Tracer, readConfig: () => DspyInstrumentationConfig) {
     this.#readTracer = readTracer;
@@ -37,7 +41,9 @@ export class LiveRecorder implements Recorder {
 
   get settings(): Settings {
     if (!this.#isSdkKnown) this.#lookForSdk();
-    return this.#settings;
+    if (this.isActive) return this.#settings;
+    this.#inactive ??= { ...this.#settings, enabled: false };
+    return this.#inactive;
   }
 
   /** `false`: switched off by the option. */
@@ -48,6 +54,7 @@ export class LiveRecorder implements Recorder {
   /** Reads the options again. */
   resolve(): void {
     this.#settings = resolveSettings(this.#readConfig(), process.env, this.#lengthLimit);
+    this.#inactive = undefined;
   }
 
   /** Another provider is there. */

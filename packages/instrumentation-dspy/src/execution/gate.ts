@@ -23,7 +23,8 @@ import type { CallKind, Subject } from './kinds.js';
 import { type Inherited, isAnyUnderWay, Operation } from './operation.js';
 import { explicitContext, optionsOf, signalOf, withOwnIdentity } from './options.js';
 import { carriedTo } from './place.js';
-import { sanitizeExamples, sanitizeInput, sanitizesPrompts } from './sanitize.js';
+import { rememberNamed } from './remember.js';
+import { sanitizeExamples, sanitizeInput, sanitizesPrompts, WITHHELD } from './sanitize.js';
 
 /**
  * What becomes of a call: it is traced (an operation, running in `operation.context`), it runs in a
@@ -116,7 +117,9 @@ function beginBelow(
   if (!passesFilter(settings, kind, subject)) {
     return untraced(settings, kind, self, args, home, above);
   }
-  const passedOn = sanitizesPrompts(settings) ? inheritedFrom(home, above) : above.inherited;
+  const mayPassOn =
+    !settings.steps || settings.moduleFilter !== undefined || sanitizesPrompts(settings);
+  const passedOn = mayPassOn ? inheritedFrom(home, above) : above.inherited;
   const inherited = withValues(passedOn, traceValuesOf(home));
   return start(copy, settings, kind, subject, self, args, home, above, inherited);
 }
@@ -186,7 +189,10 @@ function counted(copy: AxCopy, settings: Settings, kind: CallKind, above: Operat
 
 const NO_SPAN = trace.wrapSpanContext(INVALID_SPAN_CONTEXT);
 
-/** A call within an execution that makes no span: what a sanitizer removes from its inputs holds below. */
+/**
+ * A call within an execution that makes no span: what a sanitizer removes from its inputs, and what is left
+ * out for its name, is in no text that is recorded of calls below.
+ */
 function untraced(
   settings: Settings,
   kind: CallKind,
@@ -195,11 +201,17 @@ function untraced(
   home: Context,
   above: Operation,
 ): Entry {
-  if (!sanitizesPrompts(settings)) return undefined;
+  if (!(settings.inputs || settings.outputs)) return undefined;
   const before = inheritedFrom(home, above);
-  const call = { settings, inherited: before };
-  if (kind.input !== undefined) sanitizeInput(call, kind.input(self, args));
-  if (kind.examples !== undefined) sanitizeExamples(call, kind.examples(self));
+  if (before.dropped || !(above.recording || sanitizesPrompts(settings))) return undefined;
+  const call = { settings, inherited: before, parent: above };
+  if (kind.input !== undefined) {
+    const inputs = sanitizeInput(call, kind.input(self, args));
+    if (above.recording && inputs !== WITHHELD) rememberNamed(call, inputs);
+  }
+  if (kind.examples !== undefined && sanitizesPrompts(settings)) {
+    sanitizeExamples(call, kind.examples(self));
+  }
   return call.inherited === before ? undefined : withInherited(home, above, call.inherited);
 }
 

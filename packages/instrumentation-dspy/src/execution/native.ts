@@ -1,7 +1,7 @@
 import { ProxyTracerProvider, type Tracer } from '@opentelemetry/api';
 import { askOnce } from '../ask.js';
 import { readProperty } from '../capture/read.js';
-import type { AxCopy } from '../copy.js';
+import { type AxCopy, globalTracer } from '../copy.js';
 import { viewOf } from '../view.js';
 import type { CallKind } from './kinds.js';
 
@@ -30,7 +30,7 @@ export function withoutNativeTracer(
     readProperty(options, 'tracer') ??
     readProperty(readProperty(self, 'options'), 'tracer') ??
     tracerOf((kind.role === 'model' ? self : args[0]) as HasTracer | undefined) ??
-    copy.globals?.tracer;
+    globalTracer();
   if (tracer === undefined || tracer === NO_TRACER) return args;
   const changed = [...args];
   changed[index] = { ...(options as object | undefined), tracer: NO_TRACER };
@@ -39,16 +39,21 @@ export function withoutNativeTracer(
 
 const silent = new WeakMap<object, object>();
 
+/** `true` for arguments that say so already, as a program passes them on to its service. */
+export function isWithoutTracer(kind: CallKind, args: readonly unknown[]): boolean {
+  const index = kind.optionsIndex;
+  return index !== undefined && readProperty(args[index], 'tracer') === NO_TRACER;
+}
+
 /**
- * The service with its tracer out of sight: what Ax up to 19 starts the spans of tools with, whatever
- * the call says. A service without a tracer is returned as it is, and one of the releases that ask for
- * the tracer of the call (from Ax 23 on).
+ * The service with its tracer out of sight: what programs of Ax up to 19 start the spans of tools with,
+ * whatever the call says. A service without a tracer is returned as it is.
  */
 export function withoutServiceTracer(copy: AxCopy, service: unknown): unknown {
   const { settings } = copy.recorder;
   if (settings.nativeSpans || typeof service !== 'object' || service === null) return service;
-  if (typeof readProperty(service, 'getEffectiveTracer') === 'function') return service;
-  const tracer = tracerOf(service) ?? copy.globals?.tracer;
+  if (copy.obeysCallTracer) return service;
+  const tracer = tracerOf(service) ?? globalTracer();
   if (tracer === undefined || tracer === NO_TRACER) return service;
   let view = silent.get(service);
   if (view === undefined) {

@@ -35,7 +35,7 @@ import type { ContentOptions, Settings } from '../settings.js';
 import { contextOf, type TraceValues } from './context.js';
 import { isFailure, outcomeOf, outcomeOfOpen } from './ending.js';
 import type { CallKind, ChildMode } from './kinds.js';
-import { rememberSecrets } from './remember.js';
+import { rememberNamed, rememberSecrets } from './remember.js';
 import {
   sanitizeExamples,
   sanitizeInput,
@@ -179,9 +179,13 @@ export class Operation {
     // What this sanitizer removes is looked for in what is made of the inputs, not in its own result.
     const { serialize } = this.inherited;
     const sanitized = sanitizeInput(this, value);
-    return sanitized === WITHHELD || !this.recordsInputs
-      ? undefined
-      : this.#value(INPUT_VALUE, INPUT_MIME_TYPE, sanitized, serialize);
+    if (sanitized === WITHHELD) return undefined;
+    if (this.recordsInputs) {
+      return this.#value(INPUT_VALUE, INPUT_MIME_TYPE, sanitized, serialize);
+    }
+    // Outputs may quote it.
+    if (this.recordsOutputs) rememberNamed(this, sanitized);
+    return undefined;
   }
 
   /** What the sanitizers remove from the examples of a program is redacted in its prompts. */

@@ -1,6 +1,6 @@
 import { createValueRedactor } from '../capture/redact.js';
-import type { TextRedactor } from '../capture/serialize.js';
-import type { Operation } from './operation.js';
+import { serialize, type TextRedactor } from '../capture/serialize.js';
+import type { Inherited, Operation } from './operation.js';
 
 /** A call that knows of private values, and those around it. */
 export type Remembering = Pick<Operation, 'inherited'> & Partial<Pick<Operation, 'parent'>>;
@@ -24,6 +24,13 @@ export function rememberRemoved(call: Remembering, original: unknown, sanitized:
   }
 }
 
+/** The same for what inputs that are not recorded hold under the names of credentials. */
+export function rememberNamed(call: Remembering, inputs: unknown): void {
+  if (typeof inputs !== 'object' || inputs === null) return;
+  const { secrets } = serialize(inputs, call.inherited.serialize);
+  if (secrets !== undefined) rememberSecrets(call, secrets);
+}
+
 /** The same for values that were left out for their names. */
 export function rememberSecrets(call: Remembering, secrets: readonly unknown[]): void {
   const { redactText } = call.inherited.serialize;
@@ -31,6 +38,32 @@ export function rememberSecrets(call: Remembering, secrets: readonly unknown[]):
     redactText !== undefined && typeof secret === 'string' && redactText(secret) !== secret;
   const unknown = secrets.filter((secret) => !isKnown(secret));
   if (unknown.length > 0) rememberRemoved(call, unknown, undefined);
+}
+
+/**
+ * What an earlier call remembered holds for this one too.
+ *
+ * @param isAlike Both have the same settings.
+ */
+export function keepRemembered(
+  call: Pick<Operation, 'inherited'>,
+  before: Inherited,
+  isAlike: boolean,
+): void {
+  const { inherited } = call;
+  const { redactText } = before.serialize;
+  let { serialize } = inherited;
+  if (isAlike) serialize = before.serialize;
+  else if (redactText !== undefined) {
+    serialize = { ...serialize, redactText: both(serialize.redactText, redactText) };
+  }
+  call.inherited = {
+    ...inherited,
+    serialize,
+    dropped: inherited.dropped || before.dropped,
+    uncertain: inherited.uncertain || before.uncertain,
+    remembered: before.remembered ?? 0,
+  };
 }
 
 function add(call: Remembering, redact: TextRedactor, uncertain: boolean): void {

@@ -8,7 +8,6 @@ import { diagnostics } from '../diagnostics.js';
 import { traceFunction } from '../execution/call.js';
 import type { CallKind } from '../execution/kinds.js';
 import type { Operation } from '../execution/operation.js';
-import { follow, tell } from '../execution/result.js';
 import { runIn } from '../execution/run-in.js';
 import { disguise, isPatched } from '../patches.js';
 import { viewOf } from '../view.js';
@@ -31,12 +30,32 @@ const HOST_SNIPPET = '/* ax:host-snippet */';
  * any context: what they belong to is kept here.
  */
 class Host {
+  /** Of the code that runs, or where the session was made between two runs. */
+  current: Context;
+  /** Of all code that runs, the latest last. */
+  readonly #running: Context[] = [];
+
   constructor(
     readonly copy: AxCopy,
     readonly agent: AgentRun | undefined,
-    /** Of the code that runs, or of the agent between two runs. */
-    public current: Context,
-  ) {}
+    private readonly home: Context,
+  ) {
+    this.current = home;
+  }
+
+  /** Takes note of code that runs until its operation ends. */
+  run(operation: Operation): void {
+    const { context: here } = operation;
+    if (here === undefined) return;
+    operation.state = this;
+    this.#running.push(here);
+    this.current = here;
+    operation.beforeEnd = () => {
+      const index = this.#running.indexOf(here);
+      if (index >= 0) this.#running.splice(index, 1);
+      this.current = this.#running.at(-1) ?? this.home;
+    };
+  }
 }
 
 const wrapCreateSession: Wrapper = (original, copy) =>
@@ -113,7 +132,7 @@ function codeKind(language: string): CallKind {
         const options: { readonly signal?: AbortSignal } | undefined = args[1];
         operation.signal = options?.signal;
         if (operation.settings.openInference) operation.attributes[TOOL_NAME] = language;
-        if (operation.context !== undefined) self.current = operation.context;
+        self.run(operation);
       },
       finished: (operation, result) => operation.recordOutput(result),
     };
@@ -133,25 +152,23 @@ function viewOfSession(session: unknown, host: Host, kind: CallKind): unknown {
 
 function executor(session: Session, execute: Method, host: Host, kind: CallKind): Method {
   return (...args: unknown[]) => {
-    const [code] = args;
-    if (typeof code === 'string' && code.startsWith(HOST_SNIPPET)) {
-      return execute.apply(session, args);
+    let known = false;
+    try {
+      known = isReported(args[0]);
+    } catch (fault) {
+      diagnostics.fault('runtime.execute', fault);
     }
-    const before = host.current;
+    if (known) return execute.apply(session, args);
     const run = (...passed: unknown[]): unknown => execute.apply(session, passed);
     // The operation's receiver is the host, so that its context is there when the code calls back.
-    const result = traceFunction(host.copy, kind, run, host, args, true);
-    if (host.current !== before) tell(() => restoreAfter(result, host, before), undefined);
-    return result;
+    return traceFunction(host.copy, kind, run, host, args, true);
   };
 }
 
-function restoreAfter(result: unknown, host: Host, before: Context): void {
-  const restore = (): void => {
-    host.current = before;
-  };
-  if (result instanceof Promise) follow(result, restore, restore);
-  else restore();
+/** `true` for Ax's own code, and for code that a session hands on to the session of another runtime. */
+function isReported(code: unknown): boolean {
+  if (typeof code === 'string' && code.startsWith(HOST_SNIPPET)) return true;
+  return activeOperation()?.state instanceof Host;
 }
 
 function patcher(session: Session, patchGlobals: Method, host: Host): Method {
@@ -184,7 +201,10 @@ function traceGlobals(host: Host, globals: unknown): unknown {
   for (const [name, descriptor] of Object.entries(Object.getOwnPropertyDescriptors(globals))) {
     const { value } = descriptor;
     if (typeof value === 'function') descriptor.value = inHostContext(host, value as Method);
-    else if (name !== INPUTS) descriptor.value = traceNamespace(host, value, name, 1, budget);
+    // Not a getter, which is given no value.
+    else if (value !== undefined && name !== INPUTS) {
+      descriptor.value = traceNamespace(host, value, name, 1, budget);
+    }
     Object.defineProperty(result, name, descriptor);
   }
   return result;

@@ -207,9 +207,12 @@ function recordRequest(operation: Operation, request: ChatRequest | undefined): 
   if (settings.toolDefinitions && operation.recordsText && request?.functions?.length) {
     recordTools(operation, request.functions);
   }
-  if (!settings.inputMessages) return;
+  // A reply may quote what a sanitizer removes, also from a request that is not recorded.
+  const mayBeQuoted = settings.inputSanitizer !== undefined && settings.outputMessages;
+  if (!settings.inputMessages && !mayBeQuoted) return;
   const prompt = promptOf(operation, request?.chatPrompt);
-  if (prompt === undefined || prompt === WITHHELD || !operation.recordsText) return;
+  if (!settings.inputMessages || !operation.recordsText) return;
+  if (prompt === undefined || prompt === WITHHELD) return;
   const options = operation.inherited.serialize;
   const messages = toInputMessages(prompt, options);
   const { json, truncated, texts } = messagesToJson(messages, options);

@@ -29,14 +29,27 @@ export interface ToolCall {
  */
 export class ToolCalls {
   #expected: ToolCall[] | undefined;
+  /** Ids of calls that were announced before the response with all of them. */
+  #announced: Set<unknown> | undefined;
 
   expect(calls: readonly ToolCall[]): void {
-    this.#expected = this.#expected === undefined ? [...calls] : [...this.#expected, ...calls];
+    const announced = this.#announced;
+    const added =
+      announced === undefined ? calls : calls.filter((call) => !announced.has(call?.id));
+    this.#expected = this.#expected === undefined ? [...added] : [...this.#expected, ...added];
+  }
+
+  /** A call that a response under way asks for, and that may be made before its end. */
+  announce(call: ToolCall): void {
+    this.expect([call]);
+    this.#announced ??= new Set();
+    this.#announced.add(call?.id);
   }
 
   /** Forgets the calls of the response before. */
   clear(): void {
     this.#expected = undefined;
+    this.#announced = undefined;
   }
 
   /** The id of the next call of a tool. */

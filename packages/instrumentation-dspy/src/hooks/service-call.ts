@@ -3,7 +3,7 @@ import type { AxCopy } from '../copy.js';
 import { diagnostics } from '../diagnostics.js';
 import { begin, type Entry } from '../execution/gate.js';
 import type { CallKind } from '../execution/kinds.js';
-import { withoutNativeTracer } from '../execution/native.js';
+import { isWithoutTracer, withoutNativeTracer } from '../execution/native.js';
 import { failSafely, Operation } from '../execution/operation.js';
 import { isThenable } from '../execution/result.js';
 import { runIn } from '../execution/run-in.js';
@@ -159,7 +159,8 @@ function callWithoutTracer(
   let hidden: unknown;
   try {
     passed = withoutNativeTracer(copy, call.kind, self, args);
-    if (passed !== args && service.tracer !== undefined && !service.getEffectiveTracer) {
+    const decidesItself = service.tracer !== undefined && !service.getEffectiveTracer;
+    if (decidesItself && (passed !== args || isWithoutTracer(call.kind, args))) {
       const { tracer } = service;
       // A getter alone, or frozen: Ax's own spans are the smaller harm.
       if (Reflect.set(service, 'tracer', undefined)) hidden = tracer;

@@ -320,6 +320,18 @@ describe('inputSanitizer', () => {
     expect(call.attributes['gen_ai.input.messages']).toContain('clean');
     expect(everythingIn([call])).not.toContain(SECRET_IN);
   });
+
+  it('sees such a prompt where it is not recorded: the reply may quote it', async () => {
+    tracing.instrumentation.setConfig({
+      logInputs: false,
+      inputSanitizer: () => ({ chatPrompt: [{ role: 'user', content: 'clean' }] }),
+    });
+    model.play([`Answer Text: ${SECRET_IN} and so on`]);
+    await openAI(ax, model.apiURL).chat({ chatPrompt: [{ role: 'user', content: SECRET_IN }] });
+    const [call] = tracing.spans();
+    expect(call?.attributes['gen_ai.output.messages']).toContain('[REDACTED] and so on');
+    expect(everythingIn(tracing.spans())).not.toContain(SECRET_IN);
+  });
 });
 
 describe('an execution that the SDK does not sample', () => {

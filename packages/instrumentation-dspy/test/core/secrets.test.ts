@@ -22,6 +22,8 @@ const recorded = (): string =>
     tracing.spans().map(({ attributes, events, status }) => [attributes, events, status]),
   );
 
+const moduleFilter = (_name: string, type: string): boolean => type !== 'AxGen';
+
 describe('a value that was left out for its name', () => {
   it.each([
     ['apiKey', {}],
@@ -49,6 +51,27 @@ describe('a value that was left out for its name', () => {
     expect(recorded()).not.toContain('hunter2-canary');
     expect(tracing.span(/outer/).status.message).toBe('cannot log in as me/[REDACTED]');
   });
+
+  it.each([{ logInputs: false }, { logIntermediateSteps: false }, { moduleFilter }])(
+    'is in no text where its inputs are not recorded: %j',
+    async (config) => {
+      tracing.instrumentation.setConfig(config);
+      const echo = new ax.AxMockAIService<string>({
+        chatResponse: async ({ chatPrompt }) => ({
+          results: [{ index: 0, content: `Answer: ${JSON.stringify(chatPrompt.at(-1))}` }],
+        }),
+      });
+      const inner = new ax.AxGen('apiKey:string, question:string -> answer:string');
+      const program = traceCall({ name: 'outer', type: 'own', inputs: {} }, async () => {
+        const inputs = { apiKey: 'hunter2-canary', question: 'why?' };
+        const { answer } = await inner.forward(echo, inputs);
+        throw new Error(answer);
+      });
+      await expect(program).rejects.toThrow('hunter2-canary');
+      expect(recorded()).toContain('why?');
+      expect(recorded()).not.toContain('hunter2-canary');
+    },
+  );
 
   it('is not remembered of the definition of a tool', async () => {
     const call = { name: 'call', type: 'own', inputs: { password: { type: 'string' } } };
