@@ -6,6 +6,8 @@ export { REDACTED };
 
 /** A digit or mark tells a token from a word: `Bearer authentication`, `Basic information`. */
 const SCHEME = /\b(Bearer|Basic)\s+(?=\S*[0-9._=-])[A-Za-z0-9._~+/=-]{8,}/gi;
+/** What every one of them has: a search alone costs a quarter of a replacement that replaces nothing. */
+const SCHEME_NAME = /b(?:earer|asic)\s/i;
 const PREFIXED =
   /\b(?:sk-[A-Za-z0-9_-]{16,}|AIza[A-Za-z0-9_-]{30,}|gh[opsu]_[A-Za-z0-9]{30,}|github_pat_\w{20,}|xox[abps]-[A-Za-z0-9-]{10,}|AKIA[A-Z0-9]{16}|gsk_[A-Za-z0-9]{20,}|hf_[A-Za-z0-9]{20,}|dapi[a-f0-9]{30,}|eyJ[A-Za-z0-9_-]{8,1024}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*)/g;
 /** `"name":`, also in JSON text within JSON text, six deep; no text makes it slow. */
@@ -35,7 +37,7 @@ export function redactCredentials(text: string, isSensitiveKey: KeyPredicate = b
 
 /** The text with `Bearer` and `Basic` values taken out. */
 export function redactSchemes(text: string): string {
-  return text.replace(SCHEME, `$1 ${REDACTED}`);
+  return SCHEME_NAME.test(text) ? text.replace(SCHEME, `$1 ${REDACTED}`) : text;
 }
 
 /** What a service that refused its caller may have repeated of the key: a word of this length with letters and digits in one run. */

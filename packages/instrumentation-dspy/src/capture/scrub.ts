@@ -27,8 +27,6 @@ export interface Scrubbed {
 }
 
 const DEFAULT_OVERLAP = 256;
-/** As schemes of authorization are written. */
-const SCHEMES = ['Bearer', 'bearer', 'BEARER', 'Basic', 'basic', 'BASIC'];
 /** A search for each is cheaper than one pattern for all. */
 const NAME_ENDS = ['":', `':`, '" :', `' :`];
 /** Names in JSON text that is longer are found by pattern, not by parsing. */
@@ -57,7 +55,7 @@ export function scrub(
   let text = cut ? redactCutUrls(value.slice(0, limit + overlap)) : redactUrls(value);
   if (options.keepMedia !== true) text = describeEmbeddedMedia(text, cut);
   const { isSensitiveKey, redactText } = options;
-  if (SCHEMES.some((scheme) => text.includes(scheme))) text = redactSchemes(text);
+  text = redactSchemes(text);
   if (isSensitiveKey !== undefined) text = redactJsonText(text, cut, isSensitiveKey);
   if (redactText !== undefined) text = redactText(text);
   // Half a secret at the cut was not recognised; it lies within the overlap.
