@@ -19,6 +19,9 @@ import { PACKAGE_NAME, PACKAGE_VERSION } from './version.js';
 const AX = '@ax-llm/ax';
 const SUPPORTED_VERSIONS = ['>=12 <25'];
 
+/** The first of them to see a copy of Ax patches it; when that one ends, the next takes it over. */
+const active = new Set<() => void>();
+
 /**
  * OpenTelemetry instrumentation for `@ax-llm/ax`. Registered before Ax is loaded it traces every
  * copy of Ax; {@link manuallyInstrument} does the same for one that is loaded already.
@@ -104,14 +107,19 @@ export class DspyInstrumentation extends InstrumentationBase<DspyInstrumentation
   }
 
   private get state(): State {
-    this.current ??= {
-      copies: new Map(),
-      patches: new Patches(),
-      recorder: new LiveRecorder(
+    if (this.current === undefined) {
+      const copies = new Map<AxModule, AxCopy>();
+      const patches = new Patches();
+      const recorder = new LiveRecorder(
         () => this.tracer,
         () => this.getConfig(),
-      ),
-    };
+      );
+      const start = (): void => {
+        for (const copy of copies.values()) patches.patch(copy, hooks);
+        provideTracing(recorder);
+      };
+      this.current = { copies, patches, recorder, start };
+    }
     return this.current;
   }
 
@@ -131,16 +139,18 @@ export class DspyInstrumentation extends InstrumentationBase<DspyInstrumentation
 
   /** Makes the patches what they should be: all of them, or none. */
   private refresh(): void {
-    const { copies, patches, recorder } = this.state;
+    const { patches, recorder, start } = this.state;
     try {
       recorder.isActive = this.isActive;
-      if (!recorder.isActive) {
-        patches.revert();
-        withdrawTracing(recorder);
+      if (recorder.isActive) {
+        active.add(start);
+        start();
         return;
       }
-      for (const copy of copies.values()) patches.patch(copy, hooks);
-      provideTracing(recorder);
+      active.delete(start);
+      patches.revert();
+      withdrawTracing(recorder);
+      for (const startOther of active) startOther();
     } catch (fault) {
       diagnostics.fault('patch', fault);
     }
@@ -152,4 +162,6 @@ interface State {
   readonly copies: Map<AxModule, AxCopy>;
   readonly patches: Patches;
   readonly recorder: LiveRecorder;
+  /** Patches every copy that nobody else has patched, and takes what programs give it to trace. */
+  start(): void;
 }

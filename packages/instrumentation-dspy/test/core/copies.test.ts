@@ -12,6 +12,7 @@ import {
   startMockModel,
 } from '../../../../test/support/mock-model.js';
 import { diagnostics } from '../../src/diagnostics.js';
+import { DspyInstrumentation, traceCall } from '../../src/index.js';
 import { AX_MAJORS, loadAx } from '../support/ax.js';
 import { openAI } from '../support/service.js';
 import { startTracing, type Tracing } from '../support/tracing.js';
@@ -96,5 +97,33 @@ describe.each([
     expect(await run(serviceOf())).toEqual({ answer: 'four' });
     expect(tracing.spans()).toEqual([]);
     expect(trace.getActiveSpan()).toBeUndefined();
+  });
+});
+
+describe('two instrumentations of one copy', () => {
+  const stages = [
+    ['the first', 0],
+    ['the second', 1],
+  ] as const;
+
+  it.each(stages)('go on with one when %s is disabled, and end with both', async (_, ending) => {
+    const second = new DspyInstrumentation();
+    second.setTracerProvider(tracing.provider);
+    const ax = copies.get('24');
+    second.manuallyInstrument(ax);
+    const pair = [tracing.instrumentation, second];
+    const run = async () => {
+      tracing.reset();
+      model.play(['Answer: four']);
+      const service = openAI(ax, model.apiURL);
+      await new ax.AxGen('question:string -> answer:string').forward(service, { question: 'q' });
+      await traceCall({ name: 'own', type: 'own', inputs: {} }, async () => 1);
+      return tracing.spans().length;
+    };
+    expect(await run()).toBe(3);
+    pair[ending]?.disable();
+    expect(await run()).toBe(3);
+    pair[1 - ending]?.disable();
+    expect(await run()).toBe(0);
   });
 });
