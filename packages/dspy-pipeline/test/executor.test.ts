@@ -393,6 +393,27 @@ describe('the cache', () => {
     small.clearCache();
     expect(await hit(1)).toBe(false);
   });
+
+  it('forgets by size, and keeps no result that is larger than all of it', async () => {
+    const program = {
+      forward: async (_ai: unknown, { bytes }: { bytes: number }) => ({ text: 'x'.repeat(bytes) }),
+    };
+    const executor = executorOf({ cacheMaxBytes: 10_000 });
+    const hit = async (bytes: number) =>
+      (await executor.execute({ program, inputs: { bytes } })).metadata.cacheHit;
+    expect([await hit(4_000), await hit(4_000), await hit(4_001), await hit(4_000)]).toEqual([
+      false,
+      true,
+      false,
+      true,
+    ]);
+    expect([await hit(4_002), await hit(4_001), await hit(11_000), await hit(11_000)]).toEqual([
+      false,
+      false,
+      false,
+      false,
+    ]);
+  });
 });
 
 describe('the time limit', () => {

@@ -19,6 +19,7 @@ const optionsSchema = z.strictObject({
   models: z.record(z.string(), z.unknown()).optional(),
   cacheEnabled: z.boolean().optional(),
   cacheMaxEntries: z.int().min(1).max(MAX_CACHE_ENTRIES).optional(),
+  cacheMaxBytes: z.int().min(1).optional(),
   cacheTtl: seconds.optional(),
   mlflowTracking: z.boolean().optional(),
   trackingUri: z.string().min(1).optional(),
@@ -34,6 +35,7 @@ const optionsSchema = z.strictObject({
 export interface ExecutorConfig {
   readonly cacheEnabled: boolean;
   readonly cacheMaxEntries: number;
+  readonly cacheMaxBytes: number;
   /** Milliseconds; 0 without limit. */
   readonly cacheTtlMs: number;
   readonly mlflowTracking: boolean;
@@ -65,6 +67,7 @@ export function resolveConfig(
   return {
     cacheEnabled: checked.cacheEnabled ?? true,
     cacheMaxEntries: checked.cacheMaxEntries ?? 1000,
+    cacheMaxBytes: checked.cacheMaxBytes ?? 64 * 1024 * 1024,
     // In whole milliseconds, as the cache wants them; 0 would be no limit.
     cacheTtlMs: Math.ceil((checked.cacheTtl ?? 0) * 1000),
     mlflowTracking: checked.mlflowTracking ?? true,

@@ -49,9 +49,11 @@ export class DspyPipelineExecutor {
   /** @throws TypeError naming every option that is unknown or wrong. */
   constructor(options: PipelineExecutorOptions = {}) {
     this.#config = resolveConfig(options);
-    const { cacheEnabled, cacheMaxEntries, cacheTtlMs, maxWorkers } = this.#config;
+    const { cacheEnabled, cacheMaxEntries, cacheMaxBytes, cacheTtlMs, maxWorkers } = this.#config;
     this.#ai = options.ai;
-    this.#cache = cacheEnabled ? new ResultCache(cacheMaxEntries, cacheTtlMs) : undefined;
+    this.#cache = cacheEnabled
+      ? new ResultCache(cacheMaxEntries, cacheMaxBytes, cacheTtlMs)
+      : undefined;
     this.#workers = new Limiter(maxWorkers);
     for (const [id, model] of Object.entries(options.models ?? {})) this.registerModel(id, model);
     if (this.#config.mlflowTracking) startTracking(this.#config);

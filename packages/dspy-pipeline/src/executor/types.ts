@@ -167,6 +167,8 @@ export interface PipelineExecutorOptions {
   readonly cacheEnabled?: boolean;
   /** Most results kept. Default 1000. */
   readonly cacheMaxEntries?: number;
+  /** Bytes that results and what they are found by may take together; a larger result is not kept. Default 64 MiB. */
+  readonly cacheMaxBytes?: number;
   /** Seconds a result is kept. Default without limit. */
   readonly cacheTtl?: number;
   /** Trace every execution in MLflow with a run each: calls `autolog()`. Default `true`. */
