@@ -10,7 +10,7 @@ import {
 } from './client/arguments.js';
 import type { ClientBackend, PlannedQuery } from './client/backend.js';
 import { LocalBackend } from './client/local-backend.js';
-import { checkNames, checkTexts, planMetrics, planQuery, toTexts } from './client/plan.js';
+import { checkNames, planMetrics, planQuery, toTexts } from './client/plan.js';
 import { ServerBackend } from './client/server-backend.js';
 import type {
   Expectation,
@@ -100,7 +100,6 @@ export class MlflowClient {
     if ((error === undefined) === (value === undefined)) {
       throw new MlflowConfigError('logFeedback: give one of value and error');
     }
-    checkTexts('logFeedback', feedback);
     return this.#assess(feedback, 'feedback', error === undefined ? {} : { error });
   }
 
@@ -110,7 +109,6 @@ export class MlflowClient {
     if (expectation.value === undefined) {
       throw new MlflowConfigError('logExpectation: give a value');
     }
-    checkTexts('logExpectation', expectation);
     return this.#assess(expectation, 'expectation', {});
   }
 
@@ -229,6 +227,8 @@ export class MlflowClient {
     extra: Pick<AssessmentRecord, 'error'>,
   ): Promise<AssessmentRecord> {
     const call = kind === 'feedback' ? 'logFeedback' : 'logExpectation';
+    checkText(call, 'traceId', given.traceId);
+    checkText(call, 'name', given.name);
     if (given.value !== undefined) checkJson(call, 'value', given.value);
     checkWait(call, given.waitMs);
     checkTextMap(call, 'metadata', given.metadata);

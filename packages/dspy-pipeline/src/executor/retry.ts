@@ -1,5 +1,5 @@
-import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { random } from '../../../exporter-mlflow/src/delivery/random.js';
 
 const MAX_CAUSES = 8;
 const BASE_DELAY_MS = 500;
@@ -72,8 +72,7 @@ function mayPass(error: unknown): boolean {
  */
 export function retryDelay(attempt: number): number {
   const ceiling = Math.min(MAX_DELAY_MS, BASE_DELAY_MS * 2 ** (attempt - 1));
-  // Not `Math.random`, which a program may have seeded.
-  return ceiling - randomInt(ceiling / 2 + 1);
+  return ceiling / 2 + (random() * ceiling) / 2;
 }
 
 /** Waits, unless the signal is aborted first; then rejects with its reason. */

@@ -1,4 +1,5 @@
 import { LINKED_PROMPTS_TAG } from '../mapping/prompts.js';
+import { own } from '../own.js';
 import { MlflowConfigError } from '../server/errors.js';
 import { parseText } from './trace-model.js';
 import type { Trace } from './types.js';
@@ -85,10 +86,6 @@ const FIELDS: Record<string, Read> = {
   run_id: ({ runId }) => runId,
   client_request_id: ({ clientRequestId }) => clientRequestId,
 };
-
-/** Not what every object inherits, such as `constructor`. */
-const own = <T>(values: Readonly<Record<string, T>>, key: string): T | undefined =>
-  Object.hasOwn(values, key) ? values[key] : undefined;
 
 type Values = (trace: Trace) => (string | number | undefined)[];
 

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { AssessmentRecord, ExperimentRef } from '../internal-types.js';
 import { LINKED_PROMPTS_TAG } from '../mapping/prompts.js';
+import { own } from '../own.js';
 import { MlflowApiError } from '../server/errors.js';
 import { ExperimentError, type ExperimentInfo } from '../server/experiments.js';
 import { otelTraceId, traceIdOf } from '../server/trace-id.js';
@@ -221,8 +222,7 @@ export class LocalBackend implements ClientBackend {
   }
 
   async artifact(runId: string, name: string): Promise<string | undefined> {
-    const { artifacts } = await this.#knownRun(runId);
-    const content = Object.hasOwn(artifacts, name) ? artifacts[name] : undefined;
+    const content = own((await this.#knownRun(runId)).artifacts, name);
     if (content === undefined || typeof content === 'string') return content;
     return Buffer.from(content.base64, 'base64').toString('utf8');
   }

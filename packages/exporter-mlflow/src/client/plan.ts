@@ -71,15 +71,6 @@ export function checkNames(call: string, given: object, known: readonly string[]
   }
 }
 
-/** @throws MlflowConfigError when trace or name of an assessment is missing */
-export function checkTexts(call: string, given: { traceId: unknown; name: unknown }): void {
-  for (const name of ['traceId', 'name'] as const) {
-    const value = given[name];
-    if (typeof value === 'string' && value !== '') continue;
-    throw new MlflowConfigError(`${call}: ${name} must be text that is not empty`);
-  }
-}
-
 export function planMetrics(
   metrics: Record<string, number> | readonly Metric[],
   nowMs: number,

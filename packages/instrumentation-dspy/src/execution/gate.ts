@@ -170,7 +170,7 @@ function start(
       if (kind.input !== undefined && kind.recordsInput !== false) {
         operation.recordInput(kind.input(self, args));
       }
-      if (kind.examples !== undefined) operation.readExamples(kind.examples, self);
+      sanitizeExamples(operation, kind, self);
       kind.started?.(operation, self, args, subject);
     } catch (fault) {
       diagnostics.fault('kind.started', fault);
@@ -209,9 +209,7 @@ function untraced(
     const inputs = sanitizeInput(call, kind.input(self, args));
     if (above.recording && inputs !== WITHHELD) rememberNamed(call, inputs);
   }
-  if (kind.examples !== undefined && sanitizesPrompts(settings)) {
-    sanitizeExamples(call, kind.examples(self));
-  }
+  sanitizeExamples(call, kind, self);
   return call.inherited === before ? undefined : withInherited(home, above, call.inherited);
 }
 

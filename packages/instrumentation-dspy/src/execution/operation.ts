@@ -36,13 +36,7 @@ import { contextOf, type TraceValues } from './context.js';
 import { isFailure, outcomeOf, outcomeOfOpen } from './ending.js';
 import type { CallKind, ChildMode } from './kinds.js';
 import { rememberNamed, rememberSecrets } from './remember.js';
-import {
-  sanitizeExamples,
-  sanitizeInput,
-  sanitizeOutput,
-  sanitizesPrompts,
-  WITHHELD,
-} from './sanitize.js';
+import { sanitizeInput, sanitizeOutput, WITHHELD } from './sanitize.js';
 import { sum, Totals } from './totals.js';
 
 /** What an operation passes on to the operations below it. */
@@ -186,12 +180,6 @@ export class Operation {
     // Outputs may quote it.
     if (this.recordsOutputs) rememberNamed(this, sanitized);
     return undefined;
-  }
-
-  /** What the sanitizers remove from the examples of a program is redacted in its prompts. */
-  readExamples(examples: NonNullable<CallKind['examples']>, self: unknown): void {
-    if (!sanitizesPrompts(this.settings)) return;
-    if (this.settings.inputs || this.settings.outputs) sanitizeExamples(this, examples(self));
   }
 
   /**

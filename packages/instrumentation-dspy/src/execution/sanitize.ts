@@ -2,7 +2,7 @@ import { diagnostics } from '../diagnostics.js';
 import type { Settings } from '../settings.js';
 import { inTime } from './callback.js';
 import { deepCopy } from './clone.js';
-import type { Example } from './kinds.js';
+import type { CallKind } from './kinds.js';
 import type { Operation } from './operation.js';
 import { type Remembering, rememberRemoved } from './remember.js';
 
@@ -37,12 +37,16 @@ export function sanitizesPrompts({ inputSanitizer, outputSanitizer }: Settings):
 
 /**
  * Remembers what the user's sanitizers remove from the examples of a program, so that its prompts do not
- * bring it back. Never throws.
+ * bring it back.
  */
-export function sanitizeExamples(call: Sanitized, examples: readonly Example[]): void {
+export function sanitizeExamples(call: Sanitized, kind: CallKind, self: unknown): void {
+  const { settings } = call;
+  if (kind.examples === undefined || !sanitizesPrompts(settings)) return;
+  if (!(settings.inputs || settings.outputs)) return;
+  const examples = kind.examples(self);
   if (examples.length === 0) return;
   const left = examples.map(({ inputs, outputs }) => ({
-    inputs: call.settings.inputSanitizer ? sanitized(call, 'inputSanitizer', inputs) : inputs,
+    inputs: settings.inputSanitizer ? sanitized(call, 'inputSanitizer', inputs) : inputs,
     outputs: sanitizeOutput(call, outputs),
   }));
   if (left.some(({ inputs, outputs }) => inputs === WITHHELD || outputs === WITHHELD)) {

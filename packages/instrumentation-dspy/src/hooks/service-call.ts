@@ -159,8 +159,8 @@ function callWithoutTracer(
   let hidden: unknown;
   try {
     passed = withoutNativeTracer(copy, call.kind, self, args);
-    const decidesItself = service.tracer !== undefined && !service.getEffectiveTracer;
-    if (decidesItself && (passed !== args || isWithoutTracer(call.kind, args))) {
+    const isSilenced = passed !== args || isWithoutTracer(call.kind, args);
+    if (isSilenced && service.tracer !== undefined && !service.getEffectiveTracer) {
       const { tracer } = service;
       // A getter alone, or frozen: Ax's own spans are the smaller harm.
       if (Reflect.set(service, 'tracer', undefined)) hidden = tracer;
